@@ -1,0 +1,114 @@
+# arcache: query results in PostgreSQL's shared memory
+#
+#   make demo           see it work, in a private server
+#   make test           all tests, in private servers
+#   make                build for the server of PG_CONFIG
+#   make install        install into that server (usually as root)
+#   make installcheck   SQL tests against that server, running and with
+#                       arcache in its shared_preload_libraries
+#
+# PG_CONFIG=/path/to/pg_config chooses the server for all of them.  demo and
+# test install what they lack with apt-get when it is not given.
+#
+# make test SUITES="regress isolation tap model symbols" picks suites;
+# make test TESTS="name ..." picks single tests by their names below.
+
+MODULE_big = arcache
+EXTENSION = arcache
+DATA = arcache--1.0.sql
+
+OBJS = \
+	src/arcache.o \
+	src/base/settings.o \
+	src/base/shmem.o \
+	src/base/stats.o \
+	src/store/arena.o \
+	src/store/entry.o \
+	src/store/eviction.o \
+	src/store/index.o \
+	src/coherence/ddl.o \
+	src/coherence/slots.o \
+	src/coherence/token.o \
+	src/coherence/tracking.o \
+	src/coherence/visibility.o \
+	src/coherence/writeset.o \
+	src/cache/cache.o \
+	src/cache/environment.o \
+	src/cache/flight.o \
+	src/cache/glob.o \
+	src/cache/meta.o \
+	src/cache/pending.o \
+	src/cache/pin.o \
+	src/query/builtins.o \
+	src/query/cacheability.o \
+	src/query/capture.o \
+	src/query/dependency.o \
+	src/query/plan_walker.o \
+	src/query/readthrough.o \
+	src/query/source.o \
+	src/api/admin.o \
+	src/api/arguments.o \
+	src/api/queries.o \
+	src/api/tables.o \
+	src/api/values.o \
+	src/api/views.o \
+	src/worker/janitor.o
+
+# sql/NAME.sql with expected/NAME.out
+REGRESS =
+
+# test/specs/NAME.spec with test/expected/NAME.out
+ISOLATION =
+
+# test/t/NAME.pl
+TAP =
+
+# Each test stands alone: the extension is there when it begins.
+REGRESS_OPTS = --load-extension=$(EXTENSION)
+ISOLATION_OPTS = --load-extension=$(EXTENSION) --inputdir=$(srcdir)/test \
+	$(if $(filter-out 15,$(MAJORVERSION)),--expecteddir=$(srcdir)/test)
+ifneq (,$(strip $(TAP)))
+TAP_TESTS = 1
+PROVE_TESTS = $(TAP:%=test/t/%.pl)
+endif
+
+# The server's own headers are clean but for the warnings switched off here.
+# "make WERROR=" lets a compiler newer than ours have its say and go on.
+WERROR = -Werror
+PG_CPPFLAGS = -I$(srcdir)/src
+PG_CFLAGS = -Wall -Wextra $(WERROR) \
+	-Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
+	-MMD -MP
+
+# Exports are listed, because hidden visibility cannot be had everywhere:
+# before 16, PG_FUNCTION_INFO_V1 and PGDLLEXPORT do not mark what must be seen.
+SHLIB_EXPORTS = src/exports.txt
+
+# No bitcode.  It exists to let the JIT compiler inline a function into an
+# expression; ours look into shared memory or run a query, so there is nothing
+# to win, and the build needs no clang of the server's own version.
+override with_llvm = no
+
+EXTRA_CLEAN = $(OBJS:.o=.d) build
+
+# demo and test bring what they need along, so they work without PGXS.
+ifneq (,$(filter-out demo test,$(or $(MAKECMDGOALS),all)))
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq (,$(wildcard $(PGXS)))
+$(error "$(PG_CONFIG) --pgxs" names no file: install the server's development package, or give PG_CONFIG=/path/to/pg_config)
+endif
+include $(PGXS)
+
+# Flags live here, headers in the files that the compiler wrote (-MMD).
+$(OBJS): %.o: %.c Makefile
+-include $(OBJS:.o=.d)
+endif
+
+.PHONY: demo test
+
+demo:
+	@test/demo/run
+
+test:
+	@REGRESS='$(REGRESS)' ISOLATION='$(ISOLATION)' TAP='$(TAP)' OBJS='$(OBJS)' test/run

@@ -1,0 +1,61 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# Private clusters, run by the server's user, reached through a socket only.
+#
+# cluster_start NAME CONFIG   create and start; CONFIG is appended to its settings
+# cluster_stop NAME
+# cluster_socket NAME         the folder to give as a host
+# cluster_log NAME            the server's log
+# cluster_psql NAME ...       psql as the superuser postgres
+
+clusters=()
+at_end+=(cluster_stop_all)
+
+cluster_socket() { echo "$work/run/$1.s"; }
+cluster_log() { echo "$work/run/$1.log"; }
+
+cluster_start() {
+	local name=$1 config=$2
+	local data=$work/run/$name template=$work/run/template
+	# initdb takes seconds: once for all clusters of a run.
+	if ! [ -d "$template" ]; then
+		as_server "$bindir/initdb" -D "$template" -U postgres -A trust --locale=C --encoding=UTF8 \
+			--no-sync --no-instructions >"$work/initdb.log" 2>&1 || {
+			cat "$work/initdb.log"
+			return 1
+		}
+	fi
+	as_server cp -a "$template" "$data" && server_dir "$(cluster_socket "$name")" || return
+	{
+		cat "$config"
+		echo "listen_addresses = ''"
+		echo "unix_socket_directories = '$(cluster_socket "$name")'"
+		echo "port = 5432"
+	} | as_server tee -a "$data/postgresql.conf" >/dev/null || return
+	clusters+=("$name")
+	as_server "$bindir/pg_ctl" -D "$data" -l "$(cluster_log "$name")" -w -t 120 -s start || {
+		tail -n 50 "$(cluster_log "$name")"
+		return 1
+	}
+}
+
+# pg_ctl signals the process whose id the cluster itself wrote down.
+cluster_stop() {
+	local name=$1
+	if [ -f "$work/run/$name/postmaster.pid" ]; then
+		as_server "$bindir/pg_ctl" -D "$work/run/$name" -m fast -w -t 120 -s stop ||
+			as_server "$bindir/pg_ctl" -D "$work/run/$name" -m immediate -w -t 30 -s stop
+	fi
+}
+
+cluster_stop_all() {
+	local name
+	for name in "${clusters[@]}"; do
+		cluster_stop "$name"
+	done
+}
+
+cluster_psql() {
+	local name=$1
+	shift
+	psql -X -q -v ON_ERROR_STOP=1 -P pager=off -h "$(cluster_socket "$name")" -p 5432 -U postgres "$@"
+}
