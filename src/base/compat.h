@@ -1,0 +1,133 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  The one home of tests of PG_VERSION_NUM.
+ *
+ * Everything that differs between the supported servers (15, 17, 18) gets a
+ * name here, and the rest of the source uses that name.  Nothing in this file
+ * owns state or takes locks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ARC_COMPAT_H
+#define ARC_COMPAT_H
+
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "utils/syscache.h"
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM < 150000
+#error "arcache needs PostgreSQL 15 or later"
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+#if !defined(PG_HAVE_8BYTE_SINGLE_COPY_ATOMICITY)
+#error "arcache needs a platform with atomic 64-bit loads and stores"
+#endif
+
+/* The next transaction id, read without XidGenLock: an aligned 64-bit load. */
+#if PG_VERSION_NUM >= 170000
+#define arc_compat_next_full_xid() \
+	U64FromFullTransactionId(*(volatile FullTransactionId *) &TransamVariables->nextXid)
+#else
+#define arc_compat_next_full_xid() \
+	U64FromFullTransactionId(*(volatile FullTransactionId *) &ShmemVariableCache->nextXid)
+#endif
+
+/* This process's place in ProcGlobal->allProcs. */
+#if PG_VERSION_NUM >= 170000
+#define arc_compat_proc_number()	MyProcNumber
+#else
+#define arc_compat_proc_number()	(MyProc->pgprocno)
+#endif
+
+/* Processes that may own a place in allProcs while not being prepared. */
+#define arc_compat_max_procs()		(MaxBackends + NUM_AUXILIARY_PROCS)
+
+/* Privilege checks of a planned statement's range table. */
+#if PG_VERSION_NUM >= 160000
+#define arc_compat_check_permissions(query) \
+	ExecCheckPermissions((query)->rtable, (query)->rteperminfos, true)
+#else
+#define arc_compat_check_permissions(query) \
+	ExecCheckRTPerms((query)->rtable, true)
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define arc_compat_executor_run(desc) \
+	ExecutorRun(desc, ForwardScanDirection, 0)
+#else
+#define arc_compat_executor_run(desc) \
+	ExecutorRun(desc, ForwardScanDirection, 0, true)
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define arc_compat_form_minimal_tuple(desc, values, nulls) \
+	heap_form_minimal_tuple(desc, values, nulls, 0)
+#else
+#define arc_compat_form_minimal_tuple(desc, values, nulls) \
+	heap_form_minimal_tuple(desc, values, nulls)
+#endif
+
+/* Take a lock if that needs neither waiting nor memory that is not there. */
+#if PG_VERSION_NUM >= 180000
+#define arc_compat_lock_if_available(tag, mode) \
+	LockAcquireExtended(tag, mode, false, true, false, NULL, false)
+#else
+#define arc_compat_lock_if_available(tag, mode) \
+	LockAcquireExtended(tag, mode, false, true, false, NULL)
+#endif
+
+/* Wait events with names of their own exist since 17. */
+#if PG_VERSION_NUM >= 170000
+#define arc_compat_wait_event(name)	WaitEventExtensionNew(name)
+#else
+#define arc_compat_wait_event(name)	PG_WAIT_EXTENSION
+#endif
+
+/* The magic block carries a name and a version since 18. */
+#if PG_VERSION_NUM >= 180000
+#define ARC_MODULE_MAGIC \
+	PG_MODULE_MAGIC_EXT(.name = "arcache", .version = "1.0.0")
+#else
+#define ARC_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+/* An attribute of a system cache tuple that is never null. */
+#if PG_VERSION_NUM < 160000
+static inline Datum
+arc_compat_syscache_attr(int cache, HeapTuple tuple, AttrNumber attribute)
+{
+	bool		isnull;
+	Datum		value = SysCacheGetAttr(cache, tuple, attribute, &isnull);
+
+	Assert(!isnull);
+	return value;
+}
+#else
+#define arc_compat_syscache_attr(cache, tuple, attribute) \
+	SysCacheGetAttrNotNull(cache, tuple, attribute)
+#endif
+
+/* Privilege checks by class, which 16 folded into one function. */
+#if PG_VERSION_NUM >= 160000
+#include "catalog/pg_class.h"
+#define arc_compat_owns_relation(relid, role) \
+	object_ownercheck(RelationRelationId, relid, role)
+#else
+#define arc_compat_owns_relation(relid, role) \
+	pg_class_ownercheck(relid, role)
+#endif
+
+#endif							/* ARC_COMPAT_H */

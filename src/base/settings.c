@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.c
+ *	  Definition of the extension's settings.
+ *
+ * Settings are sorted by name.  Each has the narrowest context that still
+ * lets a connection pooler use SET LOCAL, ALTER ROLE or ALTER DATABASE.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "base/settings.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+double		arc_audit_rate = 0.0;
+bool		arc_debug_verify = false;
+int			arc_default_ttl = 0;
+bool		arc_enabled = true;
+int			arc_janitor_delay = 1000;
+int			arc_max_value_size = 0;
+int			arc_memory = 128;
+int			arc_wait_timeout = 10000;
+bool		arc_preloaded = false;
+
+void
+arc_settings_define(void)
+{
+	/* A fraction of hits is recomputed; a difference is counted and logged. */
+	DefineCustomRealVariable("arcache.audit_rate",
+							 "Sets the fraction of exact hits that are recomputed and compared.",
+							 "A difference is counted in arcache_stats and logged, never raised.",
+							 &arc_audit_rate, 0.0, 0.0, 1.0,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+
+	/* For tests: every exact hit is recomputed; a difference is an error. */
+	DefineCustomBoolVariable("arcache.debug_verify",
+							 "Recomputes every exact hit in the same snapshot and raises on a difference.",
+							 NULL,
+							 &arc_debug_verify, false,
+							 PGC_SUSET, GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
+
+	/* What a NULL ttl means; with 0 only tracked results live without a ttl. */
+	DefineCustomIntVariable("arcache.default_ttl",
+							"Sets the time to live of entries stored without one.",
+							"0 means no expiry.",
+							&arc_default_ttl, 0, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_S, NULL, NULL, NULL);
+
+	/* Off: every call computes, nothing is read from or put into the cache. */
+	DefineCustomBoolVariable("arcache.enabled",
+							 "Enables the cache.",
+							 "When off, every call computes its result and touches no entry.",
+							 &arc_enabled, true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("arcache.janitor_delay",
+							"Sets the time the janitor sleeps between two rounds.",
+							NULL,
+							&arc_janitor_delay, 1000, 10, 600000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	/* A larger value is computed and returned, but not stored. */
+	DefineCustomIntVariable("arcache.max_value_size",
+							"Sets the size of the largest value that is stored.",
+							"0 means an eighth of arcache.memory.",
+							&arc_max_value_size, 0, 0, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	/* The fixed size of all the extension's entries, index and slots. */
+	DefineCustomIntVariable("arcache.memory",
+							"Sets the amount of shared memory used by the cache.",
+							NULL,
+							&arc_memory, 128, 1, 65536,
+							PGC_POSTMASTER, GUC_UNIT_MB, NULL, NULL, NULL);
+
+	/* How long a call waits for another that computes the same key. */
+	DefineCustomIntVariable("arcache.wait_timeout",
+							"Sets how long to wait for another session that computes the same key.",
+							"After that the session computes for itself. 0 does not wait.",
+							&arc_wait_timeout, 10000, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("arcache");
+}

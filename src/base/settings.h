@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.h
+ *	  The extension's settings (GUC variables), all prefixed "arcache.".
+ *
+ * The variables are owned by the GUC machinery of each backend and are read
+ * without locks.  arc_settings_define() runs once, from _PG_init, and may
+ * raise only as DefineCustom*Variable does.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ARC_SETTINGS_H
+#define ARC_SETTINGS_H
+
+#include "postgres.h"
+
+extern double arc_audit_rate;
+extern bool arc_debug_verify;
+extern int	arc_default_ttl;	/* seconds; 0 is no expiry */
+extern bool arc_enabled;
+extern int	arc_janitor_delay;	/* milliseconds */
+extern int	arc_max_value_size; /* kB; 0 is an eighth of the arena */
+extern int	arc_memory;			/* MB */
+extern int	arc_wait_timeout;	/* milliseconds */
+
+/* True when shared_preload_libraries loaded us, so that shared memory exists. */
+extern bool arc_preloaded;
+
+extern void arc_settings_define(void);
+
+#endif							/* ARC_SETTINGS_H */
