@@ -1,0 +1,384 @@
+/*-------------------------------------------------------------------------
+ *
+ * entry.c
+ *	  Entries: their layout, their making and their end.
+ *
+ * Layout
+ * ------
+ *
+ *	  first block                                       further blocks
+ *	  +----------------+-----+---------+--------+      +-------+---------+
+ *	  | ArcSharedEntry | key | meta    | value  | ---> | piece | value   | --->
+ *	  +----------------+-----+---------+--------+      +-------+---------+
+ *							 ^ MAXALIGN ^ MAXALIGN               ^ MAXALIGN
+ *
+ * Header, key and meta are in one block, so that a lookup and what the caller
+ * decides by the meta need no cursor.  The value takes one block with them
+ * whenever there is one; if not, it is spread over the largest ones there
+ * are.  Each of them, the first included, has at least PIECE_MIN bytes of the
+ * value, or all that is left of it.  A smaller piece would be mostly
+ * overhead, and to read it mostly a cache miss.  A larger minimum, or one that
+ * grows with the value, was tried: it leaves memory free that nothing fits in
+ * (a sixth to a half of it, for an eighth of the value, with sizes up to a
+ * megabyte), where this one leaves some two percent.  What keeps pieces few is
+ * evicting ahead, which the janitor does (arc_store_shortage).
+ * Since blocks have sizes of 16n - 8 bytes and all else is aligned, a piece
+ * other than the last has a multiple of MAXIMUM_ALIGNOF bytes, and what was
+ * aligned within the value is so in memory.
+ *
+ * Shortage
+ * --------
+ *
+ * An entry is made by allocating all its blocks first, evicting others if
+ * there are not enough, and then copying.  What has been allocated is kept
+ * while evicting, so each round asks only for what is missing.  There is no
+ * promise that what we evict is ours: another backend may take it first.  The
+ * bytes that may be evicted for one entry are therefore limited, which bounds
+ * the rounds as well, since a round that frees nothing is the last.
+ *
+ * Concurrency
+ * -----------
+ *
+ * Until it is linked an entry belongs to its maker; afterwards only the
+ * atomic members change, and next, under the partition's lock.  refs is what
+ * keeps it: whoever takes it to 0 is the only one left and needs no lock to
+ * give the blocks back.  The decrement is a full barrier, so that no read
+ * from before it can see memory that has been freed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "store/store_internal.h"
+#include "utils/timestamp.h"
+
+/* The least bytes of a value that are worth a block of their own. */
+#define PIECE_MIN			256
+
+/* The least to evict at a time, so that the next ones find something, too. */
+#define EVICT_BATCH			8192
+
+/* What may be evicted for the sake of an entry of no size at all. */
+#define EVICT_SLACK			(256 * 1024)
+
+/* A further block of a value.  Constant once the entry is linked. */
+typedef struct ArcSharedPiece
+{
+	ArcRef		next;
+	uint32		size;			/* bytes of the value in this block */
+	char		data[FLEXIBLE_ARRAY_MEMBER];
+} ArcSharedPiece;
+
+#define PIECE_HEADER_SIZE	offsetof(ArcSharedPiece, data)
+
+StaticAssertDecl(PIECE_HEADER_SIZE % MAXIMUM_ALIGNOF == 0,
+				 "pieces must be aligned");
+StaticAssertDecl(sizeof(ArcSharedEntry) % MAXIMUM_ALIGNOF == 0,
+				 "entries must be aligned");
+StaticAssertDecl(ARC_KEY_MAX <= PG_UINT16_MAX, "key length does not fit");
+
+/* Where the meta starts, and where the value does. */
+static inline Size
+meta_offset(Size key_length)
+{
+	return MAXALIGN(sizeof(ArcSharedEntry) + key_length);
+}
+
+static inline Size
+value_offset(Size key_length, Size meta_size)
+{
+	return meta_offset(key_length) + MAXALIGN(meta_size);
+}
+
+const char *
+arc_entry_key(const ArcSharedEntry *entry)
+{
+	return (const char *) entry + sizeof(ArcSharedEntry);
+}
+
+const void *
+arc_entry_meta(const ArcSharedEntry *entry)
+{
+	return (const char *) entry + meta_offset(entry->key_length);
+}
+
+static inline char *
+first_data(const ArcSharedEntry *entry)
+{
+	return (char *) entry + value_offset(entry->key_length, entry->meta_size);
+}
+
+bool
+arc_entry_expired(const ArcSharedEntry *entry, TimestampTz now)
+{
+	TimestampTz expires;
+
+	expires = (TimestampTz) pg_atomic_read_u64(unconstify(pg_atomic_uint64 *,
+														  &entry->expires));
+	return expires != 0 && expires <= now;
+}
+
+void
+arc_value_first(const ArcSharedEntry *entry, ArcValueCursor *cursor)
+{
+	cursor->next = entry->more;
+	cursor->data = first_data(entry);
+	cursor->length = entry->first_size;
+}
+
+bool
+arc_value_next(const ArcSharedEntry *entry, ArcValueCursor *cursor)
+{
+	const ArcSharedPiece *piece;
+
+	Assert(pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &entry->refs)) > 0);
+
+	if (cursor->next == ARC_REF_NONE)
+	{
+		cursor->data = NULL;
+		cursor->length = 0;
+		return false;
+	}
+
+	piece = arc_arena_address(cursor->next);
+	cursor->next = piece->next;
+	cursor->data = piece->data;
+	cursor->length = piece->size;
+	return true;
+}
+
+/* Copy the whole value to a place of value_size bytes. */
+void
+arc_value_copy(const ArcSharedEntry *entry, void *to)
+{
+	ArcValueCursor cursor;
+	char	   *end = to;
+
+	arc_value_first(entry, &cursor);
+	do
+	{
+		if (cursor.length > 0)
+			memcpy(end, cursor.data, cursor.length);
+		end += cursor.length;
+	} while (arc_value_next(entry, &cursor));
+
+	Assert(end - (char *) to == entry->value_size);
+}
+
+pg_atomic_uint64 *
+arc_entry_counter(const ArcSharedEntry *entry)
+{
+	/* PIECE_MIN sees to it that so small a value is never cut. */
+	Assert(entry->value_size == sizeof(pg_atomic_uint64));
+	Assert(entry->first_size == sizeof(pg_atomic_uint64));
+	return (pg_atomic_uint64 *) first_data(entry);
+}
+
+/*
+ * Allocate a block of at least min and at most max bytes, evicting while
+ * there is none, but no more than *budget bytes in all.
+ */
+static ArcRef
+reserve(Size min, Size max, uint32 hint, uint64 *budget, Size *got)
+{
+	for (;;)
+	{
+		ArcRef		ref = arc_arena_alloc(min, max, hint, got);
+		uint64		freed;
+
+		if (ref != ARC_REF_NONE || *budget == 0)
+			return ref;
+
+		freed = arc_store_evict(Min(Max(max, EVICT_BATCH), *budget));
+		if (freed == 0)
+			return ARC_REF_NONE;
+		*budget -= Min(freed, *budget);
+	}
+}
+
+/* Add a block to an entry's footprint, whose units are those of the arena. */
+static inline void
+account_block(ArcSharedEntry *entry, Size size)
+{
+	/* The 8 bytes that a block's size lacks of 16n are those of its tag. */
+	entry->footprint += (uint32) ((size + 15) / 16);
+}
+
+static void
+free_blocks(ArcSharedEntry *entry)
+{
+	ArcRef		ref = entry->more;
+
+	while (ref != ARC_REF_NONE)
+	{
+		ArcRef		next = ((ArcSharedPiece *) arc_arena_address(ref))->next;
+
+		arc_arena_free(ref);
+		ref = next;
+	}
+	arc_arena_free(arc_arena_ref(entry));
+}
+
+/*
+ * Allocate what a value has beyond the first block.  False if that fails;
+ * then the caller frees what there is.
+ */
+static bool
+reserve_pieces(ArcSharedEntry *entry, uint32 hint, uint64 *budget)
+{
+	Size		left = entry->value_size - entry->first_size;
+	ArcRef	   *link = &entry->more;
+
+	while (left > 0)
+	{
+		ArcSharedPiece *piece;
+		ArcRef		ref;
+		Size		got;
+
+		ref = reserve(PIECE_HEADER_SIZE + Min(left, PIECE_MIN),
+					  PIECE_HEADER_SIZE + left,
+					  hint, budget, &got);
+		if (ref == ARC_REF_NONE)
+			return false;
+
+		piece = arc_arena_address(ref);
+		piece->next = ARC_REF_NONE;
+		piece->size = (uint32) Min(left, got - PIECE_HEADER_SIZE);
+		account_block(entry, got);
+
+		*link = ref;
+		link = &piece->next;
+		left -= piece->size;
+	}
+	return true;
+}
+
+/* Copy key, meta and value to their places. */
+static void
+copy_content(ArcSharedEntry *entry, const ArcEntrySpec *spec)
+{
+	const char *value = spec->value;	/* may be NULL if empty */
+	ArcRef		ref = entry->more;
+
+	memcpy(unconstify(char *, arc_entry_key(entry)),
+		   spec->key.name, spec->key.length);
+	if (spec->meta_size > 0)
+		memcpy(unconstify(void *, arc_entry_meta(entry)),
+			   spec->meta, spec->meta_size);
+	if (entry->first_size > 0)
+	{
+		memcpy(first_data(entry), value, entry->first_size);
+		value += entry->first_size;
+	}
+
+	while (ref != ARC_REF_NONE)
+	{
+		ArcSharedPiece *piece = arc_arena_address(ref);
+
+		memcpy(piece->data, value, piece->size);
+		value += piece->size;
+		ref = piece->next;
+	}
+}
+
+/*
+ * Make an unlinked entry; NULL when there is no memory for it.
+ */
+ArcSharedEntry *
+arc_store_create(const ArcEntrySpec *spec)
+{
+	Size		head = value_offset(spec->key.length, spec->meta_size);
+	Size		value_size = spec->value_size;
+	ArcSharedEntry *entry;
+	uint64		hash[2];
+	uint64		budget;
+	uint32		hint;
+	ArcRef		ref;
+	Size		got;
+
+	Assert(spec->key.length <= ARC_KEY_MAX);
+	Assert(spec->meta_size <= ARC_META_MAX);
+
+	if (arc_store.shared == NULL ||
+		spec->key.length > ARC_KEY_MAX ||
+		spec->meta_size > ARC_META_MAX ||
+		value_size > PG_UINT32_MAX ||
+		head + value_size > arc_arena_size())
+		return NULL;
+
+	arc_index_hash(&spec->key, hash);
+	hint = (uint32) hash[1];
+
+	/*
+	 * What may be evicted: several times our size, since others take part of
+	 * it; more for the head, which cannot be cut and may not fit between what
+	 * is left; and something for the smallest.  But not so much that failing
+	 * again and again to store one entry could clear the cache of all others.
+	 */
+	budget = 4 * (uint64) (head + value_size) + 16 * (uint64) head +
+		Min(arc_arena_size() / 16, EVICT_SLACK);
+
+	ref = reserve(head + Min(value_size, PIECE_MIN), head + value_size,
+				  hint, &budget, &got);
+	if (ref == ARC_REF_NONE)
+		return NULL;
+
+	entry = arc_entry_at(ref);
+	memset(entry, 0, sizeof(*entry));
+	entry->hash[0] = hash[0];
+	entry->hash[1] = hash[1];
+	entry->next = ARC_REF_NONE;
+	pg_atomic_init_u32(&entry->refs, 1);
+	entry->database = spec->key.database;
+	entry->role = spec->key.role;
+	entry->value_size = (uint32) value_size;
+	entry->meta_size = spec->meta_size;
+	entry->key_length = (uint16) spec->key.length;
+	entry->space = (uint8) spec->key.space;
+	entry->flags = spec->flags;
+	entry->more = ARC_REF_NONE;
+	entry->first_size = (uint32) Min(value_size, got - head);
+	entry->created = GetCurrentTimestamp();
+	pg_atomic_init_u64(&entry->expires, (uint64) spec->expires);
+	pg_atomic_init_u64(&entry->hits, 0);
+	pg_atomic_init_u64(&entry->fence, 0);
+	pg_atomic_init_u64(&entry->priority, 0);
+	entry->cost = spec->cost;
+	account_block(entry, got);
+
+	if (!reserve_pieces(entry, hint, &budget))
+	{
+		free_blocks(entry);
+		return NULL;
+	}
+
+	copy_content(entry, spec);
+	arc_eviction_set_priority(entry, 0);
+	return entry;
+}
+
+/* Give an entry back that has not been linked. */
+void
+arc_store_discard(ArcSharedEntry *entry)
+{
+	Assert(pg_atomic_read_u32(&entry->refs) == 1);
+	arc_entry_release(entry);
+}
+
+bool
+arc_entry_release(ArcSharedEntry *entry)
+{
+	uint32		refs = pg_atomic_fetch_sub_u32(&entry->refs, 1);
+
+	Assert(refs > 0);
+	if (refs > 1)
+		return false;
+	free_blocks(entry);
+	return true;
+}
+
+void
+arc_store_unpin(ArcSharedEntry *entry)
+{
+	arc_entry_release(entry);
+}
