@@ -1,0 +1,273 @@
+/*-------------------------------------------------------------------------
+ *
+ * writeset.c
+ *	  What the current transaction has written, as tokens.
+ *
+ * A strict token needs a second step.  Strict tokens stand for what is read
+ * from the catalogs, through caches that learn of a change only when its
+ * invalidation messages arrive; and the server sends those after the commit
+ * has become visible in snapshots.  In between, another backend can compute
+ * with the old definition under a snapshot that sees the new one, and publish
+ * the result as current.  So the slot is bumped once more when our locks have
+ * been released, which is after the messages were sent: such a result is then
+ * dead.  (That is in addition to, not instead of, the registration before
+ * commit.  COMMIT PREPARED does the same in ddl.c.)  From the registration to
+ * the bump the slot is closed for publication: else such a result could be
+ * served to a snapshot that sees a write which, the tracking gone, nobody
+ * registered, in the instant between the release of our locks and the bump.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/compat.h"
+#include "base/settings.h"
+#include "base/stats.h"
+#include "coherence/slots.h"
+#include "coherence/writeset.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+typedef struct WriteMark
+{
+	ArcToken	token;			/* hash key */
+	int			level;			/* lowest nesting level that marked it */
+	int			flags;
+} WriteMark;
+
+/* In flags, beside what writeset.h defines: we have closed the slot. */
+#define WRITE_CLOSED		0x80
+
+static HTAB *marks = NULL;		/* of WriteMark, or NULL */
+static int	deepest = 0;		/* no mark is of a higher level */
+static bool registered = false; /* PRE_COMMIT or PRE_PREPARE is behind us */
+
+/* Strict tokens of a transaction that is committing. */
+static ArcToken *late_bumps = NULL;
+static int	nlate_bumps = 0;
+static bool late_bumps_closed = false;
+
+uint64
+arc_writeset_xid(void)
+{
+	return U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
+}
+
+static void
+register_mark(WriteMark *mark, uint64 xid)
+{
+	if ((mark->flags & ARC_WRITE_STRICT) && !(mark->flags & WRITE_CLOSED))
+	{
+		arc_slot_close(mark->token);
+		mark->flags |= WRITE_CLOSED;
+	}
+	arc_slot_register(mark->token, xid, (mark->flags & ARC_WRITE_STRICT) != 0);
+	arc_stats_count(ARC_INVALIDATIONS);
+}
+
+/* Room for what must happen when nothing may raise any more. */
+static void
+reserve_late_bumps(void)
+{
+	HASH_SEQ_STATUS scan;
+	WriteMark  *mark;
+	bool		have_xid = arc_writeset_xid() != 0;
+
+	nlate_bumps = 0;
+	late_bumps_closed = have_xid;
+	if (marks == NULL)
+		return;
+	late_bumps = MemoryContextAlloc(TopTransactionContext,
+									hash_get_num_entries(marks) * sizeof(ArcToken));
+	hash_seq_init(&scan, marks);
+	while ((mark = hash_seq_search(&scan)) != NULL)
+	{
+		if (have_xid ? (mark->flags & ARC_WRITE_STRICT) : (mark->flags & ARC_WRITE_EXPLICIT))
+			late_bumps[nlate_bumps++] = mark->token;
+	}
+}
+
+void
+arc_writeset_mark(ArcToken token, int flags)
+{
+	WriteMark  *mark;
+	bool		found;
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (!arc_preloaded || !IsTransactionState())
+		return;
+
+	if (marks == NULL)
+	{
+		HASHCTL		ctl = {
+			.keysize = sizeof(ArcToken),
+			.entrysize = sizeof(WriteMark),
+			.hcxt = TopTransactionContext
+		};
+
+		marks = hash_create("arcache write set", 16, &ctl,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		deepest = 0;
+	}
+
+	mark = hash_search(marks, &token, HASH_ENTER, &found);
+	if (!found)
+	{
+		mark->level = level;
+		mark->flags = flags;
+	}
+	else if ((mark->flags | flags) != mark->flags)
+	{
+		/*
+		 * Stronger than before.  The level stays: should this subtransaction
+		 * be rolled back the mark is stronger than need be, which costs a
+		 * false miss.
+		 */
+		mark->flags |= flags;
+	}
+	else
+		return;
+	deepest = Max(deepest, level);
+
+	if (registered)
+	{
+		uint64		xid = arc_writeset_xid();
+
+		if (xid != 0)
+			register_mark(mark, xid);
+		reserve_late_bumps();
+	}
+}
+
+bool
+arc_writeset_has(ArcToken token)
+{
+	return marks != NULL && hash_search(marks, &token, HASH_FIND, NULL) != NULL;
+}
+
+bool
+arc_writeset_is_empty(void)
+{
+	return marks == NULL || hash_get_num_entries(marks) == 0;
+}
+
+static void
+register_all(void)
+{
+	uint64		xid = arc_writeset_xid();
+	HASH_SEQ_STATUS scan;
+	WriteMark  *mark;
+
+	registered = true;
+	if (marks == NULL || xid == 0)
+		return;
+	hash_seq_init(&scan, marks);
+	while ((mark = hash_seq_search(&scan)) != NULL)
+		register_mark(mark, xid);
+}
+
+/* The transaction ends without the second step: it aborts, or is prepared. */
+static void
+reopen_all(void)
+{
+	HASH_SEQ_STATUS scan;
+	WriteMark  *mark;
+
+	nlate_bumps = 0;
+	if (marks == NULL)
+		return;
+	hash_seq_init(&scan, marks);
+	while ((mark = hash_seq_search(&scan)) != NULL)
+	{
+		if (mark->flags & WRITE_CLOSED)
+			arc_slot_reopen(mark->token);
+	}
+}
+
+static void
+forget_all(void)
+{
+	marks = NULL;
+	registered = false;
+	deepest = 0;
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			reserve_late_bumps();
+			register_all();
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			register_all();
+			break;
+		case XACT_EVENT_COMMIT:
+			/* late_bumps stay until our locks have been released */
+			forget_all();
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			reopen_all();
+			forget_all();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+release_callback(ResourceReleasePhase phase, bool isCommit, bool isTopLevel, void *arg)
+{
+	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !isTopLevel || nlate_bumps == 0)
+		return;
+	if (isCommit)
+	{
+		for (int i = 0; i < nlate_bumps; i++)
+		{
+			arc_slot_bump(late_bumps[i]);
+			if (late_bumps_closed)
+				arc_slot_reopen(late_bumps[i]);
+		}
+	}
+	nlate_bumps = 0;
+	late_bumps = NULL;
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId subid,
+				 SubTransactionId parent, void *arg)
+{
+	HASH_SEQ_STATUS scan;
+	WriteMark  *mark;
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	if (marks == NULL || deepest < level)
+		return;
+
+	hash_seq_init(&scan, marks);
+	while ((mark = hash_seq_search(&scan)) != NULL)
+	{
+		if (mark->level < level)
+			continue;
+		if (event == SUBXACT_EVENT_COMMIT_SUB)
+			mark->level = level - 1;
+		else
+			hash_search(marks, &mark->token, HASH_REMOVE, NULL);
+	}
+	deepest = level - 1;
+}
+
+void
+arc_writeset_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
+	RegisterResourceReleaseCallback(release_callback, NULL);
+}
