@@ -1,0 +1,581 @@
+/*-------------------------------------------------------------------------
+ *
+ * pending.c
+ *	  Sets and deletes of the current transaction.
+ *
+ * Operations are kept in the order of their coming, each with its nesting
+ * level; those of a subtransaction are a tail of the array, which its rollback
+ * cuts off.  A hash table leads from a key to its latest operation, and each
+ * operation to the previous one of its key.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "base/settings.h"
+#include "base/stats.h"
+#include "cache/glob.h"
+#include "cache/pending.h"
+#include "coherence/slots.h"
+#include "coherence/writeset.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+/* More keys than this are guarded by their role's token. */
+#define MAX_KEY_GUARDS	1024
+
+typedef struct PendingKey
+{
+	ArcKey		key;			/* hash key; name in our context */
+	int			latest;			/* operation, or -1 */
+} PendingKey;
+
+typedef struct PendingOp
+{
+	int			level;
+	int			previous;		/* of the same key, or -1 */
+	PendingKey *target;			/* NULL for a pattern */
+	ArcSharedEntry *entry;		/* set: not linked, ours; NULL: delete */
+	ArcKey		pattern;		/* if target is NULL */
+} PendingOp;
+
+static MemoryContext context = NULL;
+static HTAB *keys = NULL;
+static PendingOp *ops = NULL;
+static int	nops = 0;
+static int	ops_room = 0;
+static List *patterns = NIL;	/* of operations, in their order */
+static int	oldest_set = 0;		/* no operation before it holds an entry */
+static uint64 bytes_held = 0;
+static bool fenced = false;
+static uint64 fence_xid = 0;
+
+/* -- keys ------------------------------------------------------------------ */
+
+static uint32
+hash_key(const void *pointer, Size size)
+{
+	const ArcKey *key = pointer;
+	uint32		ids[3] = {key->database, key->role, key->space};
+
+	return hash_combine(hash_bytes((const unsigned char *) key->name, key->length),
+						hash_bytes((unsigned char *) ids, sizeof(ids)));
+}
+
+static int
+compare_keys(const void *a, const void *b, Size size)
+{
+	const ArcKey *x = a;
+	const ArcKey *y = b;
+
+	return !(x->database == y->database && x->role == y->role &&
+			 x->space == y->space && x->length == y->length &&
+			 memcmp(x->name, y->name, x->length) == 0);
+}
+
+static void
+start(void)
+{
+	HASHCTL		ctl;
+
+	if (context != NULL)
+		return;
+
+	/* The first count of a backend may raise; the next may be after COMMIT. */
+	arc_stats_add(ARC_SETS, 0);
+	context = AllocSetContextCreate(TopTransactionContext, "arcache pending",
+									ALLOCSET_DEFAULT_SIZES);
+	ctl.keysize = sizeof(ArcKey);
+	ctl.entrysize = sizeof(PendingKey);
+	ctl.hash = hash_key;
+	ctl.match = compare_keys;
+	ctl.hcxt = context;
+	keys = hash_create("arcache pending keys", 64, &ctl,
+					   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	ops_room = 64;
+	ops = MemoryContextAlloc(context, ops_room * sizeof(PendingOp));
+}
+
+static PendingKey *
+find_key(const ArcKey *key)
+{
+	return keys ? hash_search(keys, key, HASH_FIND, NULL) : NULL;
+}
+
+static PendingKey *
+enter_key(const ArcKey *key)
+{
+	PendingKey *target = find_key(key);
+	ArcKey		copy = *key;
+	char	   *name;
+
+	if (target != NULL)
+		return target;
+	name = MemoryContextAlloc(context, key->length + 1);
+	memcpy(name, key->name, key->length);
+	copy.name = name;
+	target = hash_search(keys, &copy, HASH_ENTER, NULL);
+	target->latest = -1;
+	return target;
+}
+
+/* -- operations ------------------------------------------------------------ */
+
+static void
+drop_entry(PendingOp *op)
+{
+	if (op->entry == NULL)
+		return;
+	bytes_held -= (uint64) op->entry->footprint * 16;
+	arc_store_discard(op->entry);
+	op->entry = NULL;
+}
+
+static PendingOp *
+new_op(void)
+{
+	if (nops == ops_room)
+	{
+		ops = repalloc_huge(ops, 2 * ops_room * sizeof(PendingOp));
+		ops_room *= 2;
+	}
+	return &ops[nops];
+}
+
+static void
+add_key_op(PendingKey *target, ArcSharedEntry *entry)
+{
+	PendingOp  *op = &ops[nops];
+
+	op->level = GetCurrentTransactionNestLevel();
+	op->previous = target->latest;
+	op->target = target;
+	op->entry = entry;
+	target->latest = nops++;
+	if (entry != NULL)
+		bytes_held += (uint64) entry->footprint * 16;
+}
+
+/* Does a pattern that came after operation `since` cover this key? */
+static bool
+covered(const ArcKey *key, int since)
+{
+	for (int i = list_length(patterns) - 1; i >= 0; i--)
+	{
+		int			op = list_nth_int(patterns, i);
+		const ArcKey *pattern = &ops[op].pattern;
+
+		if (op < since)
+			break;
+		if ((!OidIsValid(pattern->role) || pattern->role == key->role) &&
+			arc_glob_match(pattern->name, pattern->length, key->name, key->length))
+			return true;
+	}
+	return false;
+}
+
+/* Turn the oldest set that still holds an entry into a delete. */
+static bool
+give_up_oldest(void)
+{
+	for (; oldest_set < nops; oldest_set++)
+	{
+		if (ops[oldest_set].entry != NULL)
+		{
+			drop_entry(&ops[oldest_set]);
+			return true;
+		}
+	}
+	return false;
+}
+
+ArcPendingState
+arc_pending_find(const ArcKey *key, ArcSharedEntry **entry)
+{
+	PendingKey *target = find_key(key);
+
+	if (nops == 0)
+		return ARC_PENDING_NOTHING;
+	if (target == NULL || target->latest < 0)
+		return covered(key, -1) ? ARC_PENDING_DELETED : ARC_PENDING_NOTHING;
+	*entry = ops[target->latest].entry;
+	if (*entry == NULL || covered(key, target->latest))
+		return ARC_PENDING_DELETED;
+	return ARC_PENDING_SET;
+}
+
+bool
+arc_pending_touches(const ArcKey *key)
+{
+	ArcSharedEntry *entry;
+
+	return arc_pending_find(key, &entry) != ARC_PENDING_NOTHING;
+}
+
+bool
+arc_pending_set(const ArcEntrySpec *spec)
+{
+	uint64		budget = (uint64) arc_memory * 1024 * 1024 / 2;
+	PendingKey *target;
+	ArcSharedEntry *entry;
+
+	start();
+	(void) new_op();
+	target = enter_key(&spec->key);
+
+	/* From here on nothing raises. */
+	while (bytes_held + spec->value_size > budget && give_up_oldest())
+		continue;
+	while ((entry = arc_store_create(spec)) == NULL && give_up_oldest())
+		continue;
+	add_key_op(target, entry);
+	arc_stats_count(entry ? ARC_SETS : ARC_REJECTED_FULL);
+	return entry != NULL;
+}
+
+/*
+ * A delete is an event that snapshots must be able to tell from before and
+ * after, so it needs a transaction id.
+ */
+static void
+need_xid(void)
+{
+	if (!RecoveryInProgress())
+		(void) GetTopTransactionId();
+}
+
+void
+arc_pending_delete(const ArcKey *key)
+{
+	start();
+	(void) new_op();
+	need_xid();
+	add_key_op(enter_key(key), NULL);
+}
+
+void
+arc_pending_delete_pattern(Oid role, const char *pattern, int length)
+{
+	PendingOp  *op;
+	char	   *copy;
+	MemoryContext old;
+
+	start();
+	op = new_op();
+	copy = MemoryContextAlloc(context, length + 1);
+	memcpy(copy, pattern, length);
+	need_xid();
+	old = MemoryContextSwitchTo(context);
+	patterns = lappend_int(patterns, nops);
+	MemoryContextSwitchTo(old);
+
+	op->level = GetCurrentTransactionNestLevel();
+	op->previous = -1;
+	op->target = NULL;
+	op->entry = NULL;
+	op->pattern = (ArcKey)
+	{
+		.database = MyDatabaseId, .role = role, .length = length, .name = copy
+	};
+	nops++;
+}
+
+static bool
+is_final_set(int i)
+{
+	return ops[i].entry != NULL && ops[i].target->latest == i &&
+		!covered(&ops[i].target->key, i);
+}
+
+void
+arc_pending_visit(ArcPendingVisit visit, void *arg)
+{
+	for (int i = 0; i < nops; i++)
+	{
+		if (is_final_set(i))
+			visit(&ops[i].target->key, ops[i].entry, arg);
+	}
+}
+
+/* -- the end of the transaction --------------------------------------------- */
+
+static void
+forget_all(void)
+{
+	for (int i = 0; i < nops; i++)
+		drop_entry(&ops[i]);
+	if (context != NULL)
+		MemoryContextDelete(context);
+	context = NULL;
+	keys = NULL;
+	ops = NULL;
+	patterns = NIL;
+	nops = oldest_set = 0;
+	bytes_held = 0;
+	fenced = false;
+	fence_xid = 0;
+}
+
+/* Apply to all linked entries that a pattern of this transaction covers. */
+static void
+for_each_covered(void (*apply) (ArcSharedEntry *entry))
+{
+	ArcStoreScan scan;
+	ArcSharedEntry *entry;
+
+	if (patterns == NIL)
+		return;
+	arc_store_scan_start(&scan);
+	while ((entry = arc_store_scan_next(&scan)) != NULL)
+	{
+		ArcKey		key = {
+			.database = entry->database,
+			.role = entry->role,
+			.length = entry->key_length,
+			.name = arc_entry_key(entry)
+		};
+
+		if (entry->database == MyDatabaseId && covered(&key, -1))
+			apply(entry);
+	}
+	arc_store_scan_end(&scan);
+}
+
+static void
+for_each_named(void (*apply) (ArcSharedEntry *entry))
+{
+	for (int i = 0; i < nops; i++)
+	{
+		ArcSharedEntry *entry;
+
+		if (ops[i].target == NULL || ops[i].target->latest != i)
+			continue;
+		entry = arc_store_find(&ops[i].target->key);
+		if (entry != NULL)
+		{
+			apply(entry);
+			arc_store_unpin(entry);
+		}
+	}
+}
+
+/*
+ * An entry that another unfinished transaction has fenced is removed at once:
+ * should we then abort, it is only computed again.
+ */
+static void
+fence(ArcSharedEntry *entry)
+{
+	uint64		expected = 0;
+
+	if (!pg_atomic_compare_exchange_u64(&entry->fence, &expected, fence_xid) &&
+		expected != fence_xid)
+		arc_store_remove_entry(entry);
+}
+
+static void
+unfence(ArcSharedEntry *entry)
+{
+	uint64		expected = fence_xid;
+
+	(void) pg_atomic_compare_exchange_u64(&entry->fence, &expected, 0);
+}
+
+static void
+remove_linked(ArcSharedEntry *entry)
+{
+	if (arc_store_remove_entry(entry))
+		arc_stats_count(ARC_DELETES);
+}
+
+static ArcToken
+guard_of(const ArcKey *key)
+{
+	return arc_token_key(key->database, key->role, key->name, key->length);
+}
+
+/* Register or bump the guards of all that is set or deleted. */
+static void
+touch_guards(uint64 xid)
+{
+	ArcToken	last = 0;
+
+	for (int i = 0; i < nops; i++)
+	{
+		const ArcKey *key = ops[i].target ? &ops[i].target->key : &ops[i].pattern;
+		ArcToken	token;
+
+		if (ops[i].target != NULL && ops[i].target->latest != i)
+			continue;
+		token = (ops[i].target == NULL || nops > MAX_KEY_GUARDS) ?
+			arc_token_keys(key->database, key->role) : guard_of(key);
+		if (token == last)
+			continue;
+		last = token;
+		if (xid != 0)
+			arc_slot_register(token, xid, false);
+		else
+			arc_slot_bump(token);
+	}
+}
+
+/*
+ * Count our own registrations as seen.  The set was judged when it was made;
+ * if anybody else has written what it depends on since, it is dropped.
+ */
+static bool
+settle(ArcSharedEntry *entry, uint64 xid)
+{
+	const ArcMeta *meta = arc_meta_of(entry);
+	ArcDependency *dependencies = unconstify(ArcDependency *, arc_meta_dependencies(meta));
+
+	for (uint32 i = 0; i < meta->ndependencies; i++)
+	{
+		ArcSlotState state;
+		uint64		newer;
+
+		arc_slot_read(dependencies[i].token, &state);
+		newer = state.seq - dependencies[i].seq;
+		if (newer != 0 &&
+			!(xid != 0 && state.ring[0] == xid &&
+			  (newer == 1 || newer == ARC_RING_SIZE + 1)))
+			return false;
+		dependencies[i].seq = state.seq;
+	}
+	return true;
+}
+
+static void
+before_commit(bool keep_sets)
+{
+	uint64		xid;
+
+	if (nops == 0)
+		return;
+	if (!keep_sets)
+		need_xid();
+	xid = arc_writeset_xid();
+	for (int i = 0; i < nops; i++)
+	{
+		if (ops[i].entry == NULL)
+			continue;
+		if (!keep_sets || !is_final_set(i))
+			drop_entry(&ops[i]);
+		else if (!settle(ops[i].entry, xid))
+		{
+			drop_entry(&ops[i]);
+			arc_stats_count(ARC_REJECTED_STALE_FILL);
+		}
+	}
+	if (xid != 0)
+	{
+		touch_guards(xid);
+		fence_xid = xid;
+		fenced = true;
+		for_each_named(fence);
+		for_each_covered(fence);
+	}
+}
+
+static void
+at_commit(void)
+{
+	if (nops == 0)
+		return;
+	if (!fenced)
+		touch_guards(0);
+	for_each_covered(remove_linked);
+	for (int i = 0; i < nops; i++)
+	{
+		PendingOp  *op = &ops[i];
+
+		if (op->target == NULL || op->target->latest != i)
+			continue;
+		if (op->entry == NULL)
+		{
+			if (arc_store_remove(&op->target->key))
+				arc_stats_count(ARC_DELETES);
+		}
+		else
+		{
+			(void) arc_store_insert(op->entry, NULL, NULL);
+			op->entry = NULL;
+		}
+	}
+	forget_all();
+}
+
+static void
+at_abort(void)
+{
+	if (nops > 0 && fenced)
+	{
+		for_each_named(unfence);
+		for_each_covered(unfence);
+	}
+	forget_all();
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			before_commit(true);
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			before_commit(false);
+			break;
+		case XACT_EVENT_COMMIT:
+			at_commit();
+			break;
+		case XACT_EVENT_ABORT:
+			at_abort();
+			break;
+		case XACT_EVENT_PREPARE:
+			forget_all();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId subid,
+				 SubTransactionId parent, void *arg)
+{
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		for (int i = nops - 1; i >= 0 && ops[i].level >= level; i--)
+			ops[i].level = level - 1;
+	}
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		while (nops > 0 && ops[nops - 1].level >= level)
+		{
+			PendingOp  *op = &ops[--nops];
+
+			drop_entry(op);
+			if (op->target != NULL)
+				op->target->latest = op->previous;
+			else
+				patterns = list_delete_last(patterns);
+		}
+		oldest_set = Min(oldest_set, nops);
+	}
+}
+
+void
+arc_pending_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
+}
