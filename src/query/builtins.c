@@ -1,0 +1,217 @@
+/*-------------------------------------------------------------------------
+ *
+ * builtins.c
+ *	  What the server's own STABLE functions depend on.
+ *
+ * Input functions of date and time types read words such as 'today'; applied
+ * to anything but a literal they count as reading the clock.  timetz needs
+ * today's date to know its zone's offset.
+ *
+ * Functions that read catalogs (pg_get_viewdef, has_table_privilege and so on) or the
+ * state of the session or the server are left out on purpose: no token and no
+ * setting stands for what they read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "query/builtins.h"
+
+typedef struct Builtin
+{
+	const char *prosrc;
+	ArcBuiltin	depends_on;
+} Builtin;
+
+/* Sorted by prosrc, in ASCII order. */
+static const Builtin builtins[] = {
+	{"anyarray_out", ARC_BUILTIN_SETTINGS},
+	{"anycompatiblearray_out", ARC_BUILTIN_SETTINGS},
+	{"anycompatiblemultirange_in", ARC_BUILTIN_SETTINGS},
+	{"anycompatiblemultirange_out", ARC_BUILTIN_SETTINGS},
+	{"anycompatiblerange_in", ARC_BUILTIN_SETTINGS},
+	{"anycompatiblerange_out", ARC_BUILTIN_SETTINGS},
+	{"anyenum_out", ARC_BUILTIN_SETTINGS},
+	{"anymultirange_in", ARC_BUILTIN_SETTINGS},
+	{"anymultirange_out", ARC_BUILTIN_SETTINGS},
+	{"anyrange_in", ARC_BUILTIN_SETTINGS},
+	{"anyrange_out", ARC_BUILTIN_SETTINGS},
+	{"array_in", ARC_BUILTIN_SETTINGS},
+	{"array_out", ARC_BUILTIN_SETTINGS},
+	{"array_to_json", ARC_BUILTIN_SETTINGS},
+	{"array_to_json_pretty", ARC_BUILTIN_SETTINGS},
+	{"array_to_text", ARC_BUILTIN_SETTINGS},
+	{"array_to_text_null", ARC_BUILTIN_SETTINGS},
+	{"cash_in", ARC_BUILTIN_SETTINGS},
+	{"cash_numeric", ARC_BUILTIN_SETTINGS},
+	{"cash_out", ARC_BUILTIN_SETTINGS},
+	{"current_database", ARC_BUILTIN_SETTINGS},
+	{"current_schema", ARC_BUILTIN_SETTINGS},
+	{"current_user", ARC_BUILTIN_SETTINGS},
+	{"date_cmp_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"date_eq_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"date_ge_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"date_gt_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"date_in", ARC_BUILTIN_CLOCK},
+	{"date_le_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"date_lt_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"date_ne_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"date_out", ARC_BUILTIN_SETTINGS},
+	{"date_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"domain_in", ARC_BUILTIN_SETTINGS},
+	{"enum_first", ARC_BUILTIN_SETTINGS},
+	{"enum_in", ARC_BUILTIN_SETTINGS},
+	{"enum_last", ARC_BUILTIN_SETTINGS},
+	{"enum_out", ARC_BUILTIN_SETTINGS},
+	{"enum_range_all", ARC_BUILTIN_SETTINGS},
+	{"enum_range_bounds", ARC_BUILTIN_SETTINGS},
+	{"extract_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"float4_to_char", ARC_BUILTIN_SETTINGS},
+	{"float8_to_char", ARC_BUILTIN_SETTINGS},
+	{"generate_series_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"get_current_ts_config", ARC_BUILTIN_SETTINGS},
+	{"getdatabaseencoding", ARC_BUILTIN_SETTINGS},
+	{"in_range_timestamptz_interval", ARC_BUILTIN_SETTINGS},
+	{"int4_cash", ARC_BUILTIN_SETTINGS},
+	{"int4_to_char", ARC_BUILTIN_SETTINGS},
+	{"int8_cash", ARC_BUILTIN_SETTINGS},
+	{"int8_to_char", ARC_BUILTIN_SETTINGS},
+	{"interval_in", ARC_BUILTIN_SETTINGS},
+	{"interval_out", ARC_BUILTIN_SETTINGS},
+	{"interval_to_char", ARC_BUILTIN_SETTINGS},
+	{"json_agg_strict_transfn", ARC_BUILTIN_SETTINGS},
+	{"json_agg_transfn", ARC_BUILTIN_SETTINGS},
+	{"json_build_array", ARC_BUILTIN_SETTINGS},
+	{"json_build_array_noargs", ARC_BUILTIN_SETTINGS},
+	{"json_build_object", ARC_BUILTIN_SETTINGS},
+	{"json_build_object_noargs", ARC_BUILTIN_SETTINGS},
+	{"json_object_agg_strict_transfn", ARC_BUILTIN_SETTINGS},
+	{"json_object_agg_transfn", ARC_BUILTIN_SETTINGS},
+	{"json_object_agg_unique_strict_transfn", ARC_BUILTIN_SETTINGS},
+	{"json_object_agg_unique_transfn", ARC_BUILTIN_SETTINGS},
+	{"json_populate_record", ARC_BUILTIN_SETTINGS},
+	{"json_populate_recordset", ARC_BUILTIN_SETTINGS},
+	{"json_string_to_tsvector", ARC_BUILTIN_SETTINGS},
+	{"json_to_record", ARC_BUILTIN_SETTINGS},
+	{"json_to_recordset", ARC_BUILTIN_SETTINGS},
+	{"json_to_tsvector", ARC_BUILTIN_SETTINGS},
+	{"jsonb_agg_finalfn", ARC_BUILTIN_SETTINGS},
+	{"jsonb_agg_strict_transfn", ARC_BUILTIN_SETTINGS},
+	{"jsonb_agg_transfn", ARC_BUILTIN_SETTINGS},
+	{"jsonb_build_array", ARC_BUILTIN_SETTINGS},
+	{"jsonb_build_array_noargs", ARC_BUILTIN_SETTINGS},
+	{"jsonb_build_object", ARC_BUILTIN_SETTINGS},
+	{"jsonb_build_object_noargs", ARC_BUILTIN_SETTINGS},
+	{"jsonb_object_agg_finalfn", ARC_BUILTIN_SETTINGS},
+	{"jsonb_object_agg_strict_transfn", ARC_BUILTIN_SETTINGS},
+	{"jsonb_object_agg_transfn", ARC_BUILTIN_SETTINGS},
+	{"jsonb_object_agg_unique_strict_transfn", ARC_BUILTIN_SETTINGS},
+	{"jsonb_object_agg_unique_transfn", ARC_BUILTIN_SETTINGS},
+	{"jsonb_path_exists_tz", ARC_BUILTIN_SETTINGS},
+	{"jsonb_path_match_tz", ARC_BUILTIN_SETTINGS},
+	{"jsonb_path_query_array_tz", ARC_BUILTIN_SETTINGS},
+	{"jsonb_path_query_first_tz", ARC_BUILTIN_SETTINGS},
+	{"jsonb_path_query_tz", ARC_BUILTIN_SETTINGS},
+	{"jsonb_populate_record", ARC_BUILTIN_SETTINGS},
+	{"jsonb_populate_record_valid", ARC_BUILTIN_SETTINGS},
+	{"jsonb_populate_recordset", ARC_BUILTIN_SETTINGS},
+	{"jsonb_string_to_tsvector", ARC_BUILTIN_SETTINGS},
+	{"jsonb_to_record", ARC_BUILTIN_SETTINGS},
+	{"jsonb_to_recordset", ARC_BUILTIN_SETTINGS},
+	{"jsonb_to_tsvector", ARC_BUILTIN_SETTINGS},
+	{"length_in_encoding", ARC_BUILTIN_SETTINGS},
+	{"make_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"make_timestamptz_at_timezone", ARC_BUILTIN_SETTINGS},
+	{"multirange_in", ARC_BUILTIN_SETTINGS},
+	{"multirange_out", ARC_BUILTIN_SETTINGS},
+	{"now", ARC_BUILTIN_CLOCK},
+	{"numeric_cash", ARC_BUILTIN_SETTINGS},
+	{"numeric_to_char", ARC_BUILTIN_SETTINGS},
+	{"numeric_to_number", ARC_BUILTIN_SETTINGS},
+	{"pgsql_version", ARC_BUILTIN_SETTINGS},
+	{"phraseto_tsquery", ARC_BUILTIN_SETTINGS},
+	{"plainto_tsquery", ARC_BUILTIN_SETTINGS},
+	{"range_in", ARC_BUILTIN_SETTINGS},
+	{"range_out", ARC_BUILTIN_SETTINGS},
+	{"record_in", ARC_BUILTIN_SETTINGS},
+	{"record_out", ARC_BUILTIN_SETTINGS},
+	{"row_to_json", ARC_BUILTIN_SETTINGS},
+	{"row_to_json_pretty", ARC_BUILTIN_SETTINGS},
+	{"session_user", ARC_BUILTIN_SESSION_USER},
+	{"show_config_by_name", ARC_BUILTIN_NAMED_SETTING},
+	{"show_config_by_name_missing_ok", ARC_BUILTIN_NAMED_SETTING},
+	{"statement_timestamp", ARC_BUILTIN_CLOCK},
+	{"text_concat", ARC_BUILTIN_SETTINGS},
+	{"text_concat_ws", ARC_BUILTIN_SETTINGS},
+	{"text_format", ARC_BUILTIN_SETTINGS},
+	{"text_format_nv", ARC_BUILTIN_SETTINGS},
+	{"texttoxml", ARC_BUILTIN_SETTINGS},
+	{"time_in", ARC_BUILTIN_CLOCK},
+	{"time_timetz", ARC_BUILTIN_CLOCK},
+	{"timestamp_at_local", ARC_BUILTIN_SETTINGS},
+	{"timestamp_cmp_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"timestamp_eq_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"timestamp_ge_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"timestamp_gt_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"timestamp_in", ARC_BUILTIN_CLOCK},
+	{"timestamp_le_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"timestamp_lt_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"timestamp_ne_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"timestamp_out", ARC_BUILTIN_SETTINGS},
+	{"timestamp_timestamptz", ARC_BUILTIN_SETTINGS},
+	{"timestamp_to_char", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_at_local", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_cmp_date", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_cmp_timestamp", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_date", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_eq_date", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_eq_timestamp", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_ge_date", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_ge_timestamp", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_gt_date", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_gt_timestamp", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_in", ARC_BUILTIN_CLOCK},
+	{"timestamptz_le_date", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_le_timestamp", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_lt_date", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_lt_timestamp", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_mi_interval", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_ne_date", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_ne_timestamp", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_out", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_part", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_pl_interval", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_time", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_timestamp", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_timetz", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_to_char", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_trunc", ARC_BUILTIN_SETTINGS},
+	{"timestamptz_trunc_zone", ARC_BUILTIN_SETTINGS},
+	{"timetz_at_local", ARC_BUILTIN_CLOCK},
+	{"timetz_in", ARC_BUILTIN_CLOCK},
+	{"timetz_zone", ARC_BUILTIN_CLOCK},
+	{"to_date", ARC_BUILTIN_SETTINGS},
+	{"to_json", ARC_BUILTIN_SETTINGS},
+	{"to_jsonb", ARC_BUILTIN_SETTINGS},
+	{"to_timestamp", ARC_BUILTIN_SETTINGS},
+	{"to_tsquery", ARC_BUILTIN_SETTINGS},
+	{"to_tsvector", ARC_BUILTIN_SETTINGS},
+	{"websearch_to_tsquery", ARC_BUILTIN_SETTINGS},
+	{"xml_in", ARC_BUILTIN_SETTINGS},
+	{"xml_is_well_formed", ARC_BUILTIN_SETTINGS},
+};
+
+static int
+compare(const void *key, const void *element)
+{
+	return strcmp(key, ((const Builtin *) element)->prosrc);
+}
+
+ArcBuiltin
+arc_builtin_classify(const char *prosrc)
+{
+	const Builtin *found = bsearch(prosrc, builtins, lengthof(builtins),
+								   sizeof(Builtin), compare);
+
+	return found ? found->depends_on : ARC_BUILTIN_UNKNOWN;
+}

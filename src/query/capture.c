@@ -1,0 +1,457 @@
+/*-------------------------------------------------------------------------
+ *
+ * capture.c
+ *	  Run a planned query and keep its result in one of two forms.
+ *
+ * The image of rows is an ImageHeader, the oids of the column types, and for
+ * each row its size (an int32) and a MinimalTuple, MAXALIGNed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "base/compat.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "executor/execdesc.h"
+#include "executor/executor.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "nodes/makefuncs.h"
+#include "query/capture.h"
+#include "tcop/dest.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* -- running ------------------------------------------------------------------- */
+
+/*
+ * Run the plan into dest.  The time taken is that of running alone: locks have
+ * been waited for when the query was analysed.
+ */
+static double
+run(const ArcSource *source, DestReceiver *dest)
+{
+	QueryDesc  *desc;
+	instr_time	start;
+	instr_time	duration;
+
+	PushActiveSnapshot(GetActiveSnapshot());
+	desc = CreateQueryDesc(source->plan, source->text, GetActiveSnapshot(),
+						   InvalidSnapshot, dest, source->params, NULL, 0);
+	INSTR_TIME_SET_CURRENT(start);
+	ExecutorStart(desc, 0);
+	arc_compat_executor_run(desc);
+	ExecutorFinish(desc);
+	ExecutorEnd(desc);
+	INSTR_TIME_SET_CURRENT(duration);
+	INSTR_TIME_SUBTRACT(duration, start);
+	FreeQueryDesc(desc);
+	PopActiveSnapshot();
+	return (double) INSTR_TIME_GET_MICROSEC(duration);
+}
+
+static void
+no_shutdown(DestReceiver *self)
+{
+}
+
+/* -- jsonb ----------------------------------------------------------------------- */
+
+typedef struct JsonbReceiver
+{
+	DestReceiver pub;
+	TupleDesc	desc;
+	JsonbParseState *state;
+	FmgrInfo	to_jsonb;
+	MemoryContext result;		/* holds the rows' objects: state points there */
+} JsonbReceiver;
+
+static void
+check_column_names(TupleDesc desc)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		for (int j = 0; j < i; j++)
+		{
+			const char *name = NameStr(TupleDescAttr(desc, i)->attname);
+
+			if (strcmp(name, NameStr(TupleDescAttr(desc, j)->attname)) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_DUPLICATE_COLUMN),
+						 errmsg("column name \"%s\" appears more than once in the result of the cached query",
+								name),
+						 errhint("Give each column a name of its own with AS.")));
+		}
+	}
+}
+
+static void
+jsonb_startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+	JsonbReceiver *receiver = (JsonbReceiver *) self;
+	FuncExpr   *call;
+
+	check_column_names(desc);
+	receiver->desc = BlessTupleDesc(desc);
+
+	/* to_jsonb() asks its call for the type of its argument. */
+	fmgr_info_cxt(F_TO_JSONB, &receiver->to_jsonb, receiver->result);
+	call = makeFuncExpr(F_TO_JSONB, JSONBOID,
+						list_make1(makeNullConst(RECORDOID, -1, InvalidOid)),
+						InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+	fmgr_info_set_expr((Node *) call, &receiver->to_jsonb);
+}
+
+static bool
+jsonb_receive(TupleTableSlot *slot, DestReceiver *self)
+{
+	JsonbReceiver *receiver = (JsonbReceiver *) self;
+	MemoryContext old = MemoryContextSwitchTo(receiver->result);
+	bool		copied;
+	HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &copied);
+	Datum		row = heap_copy_tuple_as_datum(tuple, receiver->desc);
+	Jsonb	   *object = DatumGetJsonbP(FunctionCall1(&receiver->to_jsonb, row));
+	JsonbValue	element;
+
+	JsonbToJsonbValue(object, &element);
+	(void) pushJsonbValue(&receiver->state, WJB_ELEM, &element);
+	pfree(DatumGetPointer(row));
+	if (copied)
+		heap_freetuple(tuple);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+void
+arc_capture_jsonb(const ArcSource *source, ArcCapture *capture)
+{
+	JsonbReceiver receiver = {
+		.pub = {
+			.receiveSlot = jsonb_receive,
+			.rStartup = jsonb_startup,
+			.rShutdown = no_shutdown,
+			.rDestroy = no_shutdown,
+			.mydest = DestNone
+		}
+	};
+	MemoryContext caller = CurrentMemoryContext;
+	JsonbValue *whole;
+	Jsonb	   *value;
+
+	receiver.result = AllocSetContextCreate(caller, "arcache capture",
+											ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(receiver.result);
+	(void) pushJsonbValue(&receiver.state, WJB_BEGIN_ARRAY, NULL);
+	capture->cost = run(source, &receiver.pub);
+	MemoryContextSwitchTo(receiver.result);
+	whole = pushJsonbValue(&receiver.state, WJB_END_ARRAY, NULL);
+	MemoryContextSwitchTo(caller);
+	value = JsonbValueToJsonb(whole);
+	MemoryContextDelete(receiver.result);
+
+	capture->value = value;
+	capture->size = VARSIZE(value);
+}
+
+/* -- rows ------------------------------------------------------------------------- */
+
+typedef struct ImageHeader
+{
+	uint32		ncolumns;
+	uint32		padding;
+	uint64		nrows;
+} ImageHeader;
+
+typedef struct RowsReceiver
+{
+	DestReceiver pub;
+	TupleDesc	desc;			/* of the rows to return */
+	Tuplestorestate *to;
+	Size		limit;
+	bool		keeping;		/* the image is still being made */
+	StringInfoData image;
+	MemoryContext per_row;
+} RowsReceiver;
+
+static void
+align(StringInfo image)
+{
+	static const char zeros[MAXIMUM_ALIGNOF] = {0};
+
+	appendBinaryStringInfo(image, zeros, MAXALIGN(image->len) - image->len);
+}
+
+static void
+check_types(int ncolumns, const Oid *types, TupleDesc desc)
+{
+	bool		same = ncolumns == desc->natts;
+
+	for (int i = 0; same && i < desc->natts; i++)
+		same = types[i] == TupleDescAttr(desc, i)->atttypid;
+	if (!same)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("columns of the cached query do not match the row type of the call"),
+				 errhint("Name the columns and their types as the query returns them.")));
+}
+
+/* An anonymous record type is known to its session only. */
+static bool
+is_storable(TupleDesc desc)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Oid			type = getBaseType(TupleDescAttr(desc, i)->atttypid);
+
+		if (type == RECORDOID || type == RECORDARRAYOID)
+			return false;
+	}
+	return true;
+}
+
+static void
+rows_startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+	RowsReceiver *receiver = (RowsReceiver *) self;
+	ImageHeader header = {.ncolumns = desc->natts};
+	Oid		   *types = palloc(desc->natts * sizeof(Oid));
+
+	for (int i = 0; i < desc->natts; i++)
+		types[i] = TupleDescAttr(desc, i)->atttypid;
+	if (receiver->desc != NULL)
+		check_types(desc->natts, types, receiver->desc);
+
+	receiver->keeping = is_storable(desc);
+	appendBinaryStringInfo(&receiver->image, (char *) &header, sizeof(header));
+	appendBinaryStringInfo(&receiver->image, (char *) types, desc->natts * sizeof(Oid));
+	align(&receiver->image);
+	pfree(types);
+}
+
+/* Add the row, flattened, to the image; or give the image up as too large. */
+static void
+keep_row(RowsReceiver *receiver, TupleTableSlot *slot)
+{
+	TupleDesc	desc = slot->tts_tupleDescriptor;
+	Datum	   *values = palloc(desc->natts * sizeof(Datum));
+	MinimalTuple tuple;
+	int32		length;
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		values[i] = slot->tts_values[i];
+		if (!slot->tts_isnull[i] && TupleDescAttr(desc, i)->attlen == -1 &&
+			VARATT_IS_EXTERNAL(DatumGetPointer(values[i])))
+			values[i] = PointerGetDatum(detoast_external_attr((struct varlena *)
+															  DatumGetPointer(values[i])));
+	}
+	tuple = arc_compat_form_minimal_tuple(desc, values, slot->tts_isnull);
+	length = tuple->t_len;
+	if (receiver->image.len + (Size) length + 2 * MAXIMUM_ALIGNOF > receiver->limit)
+	{
+		receiver->keeping = false;
+		pfree(receiver->image.data);
+		receiver->image.data = NULL;
+		return;
+	}
+	((ImageHeader *) receiver->image.data)->nrows++;
+	appendBinaryStringInfo(&receiver->image, (char *) &length, sizeof(length));
+	align(&receiver->image);
+	appendBinaryStringInfo(&receiver->image, (char *) tuple, length);
+	align(&receiver->image);
+}
+
+static bool
+rows_receive(TupleTableSlot *slot, DestReceiver *self)
+{
+	RowsReceiver *receiver = (RowsReceiver *) self;
+
+	if (receiver->to != NULL)
+		tuplestore_puttupleslot(receiver->to, slot);
+	if (receiver->keeping)
+	{
+		MemoryContext old = MemoryContextSwitchTo(receiver->per_row);
+
+		keep_row(receiver, slot);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(receiver->per_row);
+	}
+	return true;
+}
+
+void
+arc_capture_rows(const ArcSource *source, TupleDesc desc, Tuplestorestate *to,
+				 Size limit, ArcCapture *capture)
+{
+	RowsReceiver receiver = {
+		.pub = {
+			.receiveSlot = rows_receive,
+			.rStartup = rows_startup,
+			.rShutdown = no_shutdown,
+			.rDestroy = no_shutdown,
+			.mydest = DestNone
+		},
+		.desc = desc,
+		.to = to,
+		.limit = Min(limit, MaxAllocSize / 2)
+	};
+
+	initStringInfo(&receiver.image);
+	receiver.per_row = AllocSetContextCreate(CurrentMemoryContext,
+											 "arcache capture",
+											 ALLOCSET_DEFAULT_SIZES);
+	capture->cost = run(source, &receiver.pub);
+	MemoryContextDelete(receiver.per_row);
+	capture->value = receiver.keeping ? receiver.image.data : NULL;
+	capture->size = receiver.keeping ? receiver.image.len : 0;
+}
+
+void
+arc_capture_image(const ArcSource *source, ArcCapture *capture)
+{
+	arc_capture_rows(source, NULL, NULL, MaxAllocSize, capture);
+}
+
+static const char *
+first_row(const ImageHeader *header)
+{
+	return (const char *) header +
+		MAXALIGN(sizeof(ImageHeader) + header->ncolumns * sizeof(Oid));
+}
+
+/* The tuple at `at`; moves on to the next. */
+static MinimalTuple
+next_row(const char **at)
+{
+	int32		length = *(const int32 *) *at;
+	MinimalTuple tuple = (MinimalTuple) (*at + MAXALIGN(sizeof(int32)));
+
+	*at += MAXALIGN(sizeof(int32)) + MAXALIGN(length);
+	return tuple;
+}
+
+void
+arc_replay_rows(const char *image, TupleDesc desc, Tuplestorestate *to)
+{
+	const ImageHeader *header = (const ImageHeader *) image;
+	const char *at = first_row(header);
+	TupleTableSlot *slot;
+
+	check_types(header->ncolumns, (const Oid *) (header + 1), desc);
+	slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	for (uint64 i = 0; i < header->nrows; i++)
+	{
+		ExecStoreMinimalTuple(next_row(&at), slot, false);
+		tuplestore_puttupleslot(to, slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/* -- comparing ----------------------------------------------------------------------- */
+
+typedef struct Piece
+{
+	const char *data;
+	Size		size;
+} Piece;
+
+static int
+compare_pieces(const void *a, const void *b)
+{
+	const Piece *x = a;
+	const Piece *y = b;
+
+	if (x->size != y->size)
+		return x->size < y->size ? -1 : 1;
+	return memcmp(x->data, y->data, x->size);
+}
+
+static bool
+same_pieces(Piece *a, uint64 na, Piece *b, uint64 nb)
+{
+	if (na != nb)
+		return false;
+	qsort(a, na, sizeof(Piece), compare_pieces);
+	qsort(b, nb, sizeof(Piece), compare_pieces);
+	for (uint64 i = 0; i < na; i++)
+	{
+		if (compare_pieces(&a[i], &b[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+static Piece *
+jsonb_pieces(const Jsonb *array, uint64 *n)
+{
+	uint64		count = JB_ROOT_COUNT(array);
+	Piece	   *pieces = palloc((count + 1) * sizeof(Piece));
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		JsonbValue *element =
+			getIthJsonbValueFromContainer((JsonbContainer *) &array->root, i);
+		Jsonb	   *one = JsonbValueToJsonb(element);
+
+		pieces[i].data = (char *) one;
+		pieces[i].size = VARSIZE(one);
+	}
+	*n = count;
+	return pieces;
+}
+
+bool
+arc_jsonb_results_equal(const Jsonb *a, const Jsonb *b)
+{
+	uint64		na;
+	uint64		nb;
+	Piece	   *pa;
+	Piece	   *pb;
+
+	if (VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0)
+		return true;
+	pa = jsonb_pieces(a, &na);
+	pb = jsonb_pieces(b, &nb);
+	return same_pieces(pa, na, pb, nb);
+}
+
+static Piece *
+row_pieces(const char *image, uint64 *n)
+{
+	const ImageHeader *header = (const ImageHeader *) image;
+	const char *at = first_row(header);
+	Piece	   *pieces = palloc((header->nrows + 1) * sizeof(Piece));
+
+	for (uint64 i = 0; i < header->nrows; i++)
+	{
+		MinimalTuple tuple = next_row(&at);
+
+		pieces[i].data = (const char *) tuple;
+		pieces[i].size = tuple->t_len;
+	}
+	*n = header->nrows;
+	return pieces;
+}
+
+bool
+arc_row_images_equal(const char *a, Size a_size, const char *b, Size b_size)
+{
+	uint64		na;
+	uint64		nb;
+	Piece	   *pa;
+	Piece	   *pb;
+
+	if (a_size == b_size && memcmp(a, b, a_size) == 0)
+		return true;
+	pa = row_pieces(a, &na);
+	pb = row_pieces(b, &nb);
+	return same_pieces(pa, na, pb, nb);
+}

@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * dependency.h
+ *	  Which relations a planned query depends on, and are they tracked?
+ *
+ * A write through a parent fires the parent's trigger only, and a write to a
+ * partition the partition's only.  So what reads a relation depends on that
+ * relation and on all its ancestors; its descendants are in the plan.
+ *
+ * Results are palloc'd; raises what catalog lookups raise.  The relations are
+ * locked by the analysis of the query.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ARC_DEPENDENCY_H
+#define ARC_DEPENDENCY_H
+
+#include "postgres.h"
+
+#include "cache/meta.h"
+#include "query/cacheability.h"
+#include "utils/array.h"
+
+typedef struct ArcDependencies
+{
+	int			n;
+	ArcDependency *array;		/* each with kind and token, seq unset */
+	int			ttl;			/* seconds; the shortest of the relations', or 0 */
+} ArcDependencies;
+
+/* Restricts the assessment where a relation is not tracked. */
+extern void arc_dependencies_find(const PlannedStmt *plan,
+								  ArcDependencies *dependencies,
+								  ArcAssessment *assessment);
+
+/*
+ * Add relations that the caller named. Returns whether all are tracked.
+ */
+extern bool arc_dependencies_declare(ArcDependencies *dependencies,
+									 const Oid *relids, int n);
+
+/*
+ * Add the current user's tags, of an array of text or NULL. Returns them as
+ * bytes, each ended by a zero.
+ */
+extern char *arc_dependencies_add_tags(ArcDependencies *dependencies,
+									   ArrayType *tags, uint32 *size);
+
+#endif							/* ARC_DEPENDENCY_H */
