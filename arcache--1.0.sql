@@ -1,0 +1,355 @@
+/* arcache--1.0.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION arcache" to load this file. \quit
+
+--
+-- Values and query results
+--
+
+CREATE FUNCTION arcache_get_or_set(
+    key text,
+    query text,
+    ttl interval DEFAULT NULL,
+    params text[] DEFAULT NULL,
+    tags text[] DEFAULT NULL,
+    depends_on regclass[] DEFAULT NULL,
+    force boolean DEFAULT false)
+RETURNS jsonb
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_get_or_set(text, text, interval, text[], text[], regclass[], boolean) IS
+'the result of a query as a jsonb array, from the cache if it is there';
+
+CREATE FUNCTION arcache_query(
+    query text,
+    ttl interval DEFAULT NULL,
+    params text[] DEFAULT NULL,
+    tags text[] DEFAULT NULL,
+    depends_on regclass[] DEFAULT NULL,
+    force boolean DEFAULT false)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100;
+COMMENT ON FUNCTION arcache_query(text, interval, text[], text[], regclass[], boolean) IS
+'the rows of a query, from the cache if they are there';
+
+CREATE FUNCTION arcache_query_as(
+    base anyelement,
+    query text,
+    ttl interval DEFAULT NULL,
+    params text[] DEFAULT NULL,
+    tags text[] DEFAULT NULL,
+    depends_on regclass[] DEFAULT NULL,
+    force boolean DEFAULT false)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100;
+COMMENT ON FUNCTION arcache_query_as(anyelement, text, interval, text[], text[], regclass[], boolean) IS
+'the rows of a query, of the composite type of the first argument, from the cache if they are there';
+
+CREATE FUNCTION arcache_query_key(query text, params text[] DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION arcache_query_key(text, text[]) IS
+'the key of a query that is given none';
+
+CREATE FUNCTION arcache_get(key text)
+RETURNS jsonb
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION arcache_get(text) IS
+'the value of a key, or NULL if it is not in the cache';
+
+CREATE FUNCTION arcache_get_many(keys text[])
+RETURNS TABLE (ord bigint, key text, value jsonb)
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION arcache_get_many(text[]) IS
+'the values of keys that are in the cache, in the order of the keys';
+
+CREATE FUNCTION arcache_set(
+    key text,
+    value jsonb,
+    ttl interval DEFAULT NULL,
+    tags text[] DEFAULT NULL,
+    depends_on regclass[] DEFAULT NULL,
+    if_absent boolean DEFAULT false)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_set(text, jsonb, interval, text[], regclass[], boolean) IS
+'set the value of a key when the transaction commits';
+
+CREATE FUNCTION arcache_set_many(
+    entries jsonb,
+    ttl interval DEFAULT NULL,
+    tags text[] DEFAULT NULL,
+    depends_on regclass[] DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_set_many(jsonb, interval, text[], regclass[]) IS
+'set the values of the keys of an object when the transaction commits';
+
+CREATE FUNCTION arcache_exists(key text)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION arcache_exists(text) IS
+'whether a key is in the cache';
+
+CREATE FUNCTION arcache_ttl(key text)
+RETURNS interval
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION arcache_ttl(text) IS
+'the time a key has left to live, or NULL if it is absent or never expires';
+
+CREATE FUNCTION arcache_touch(key text, ttl interval)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_touch(text, interval) IS
+'give a key a new time to live, at once';
+
+CREATE FUNCTION arcache_incr(key text, by bigint DEFAULT 1, ttl interval DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_incr(text, bigint, interval) IS
+'add to a counter, at once and whether or not the transaction commits';
+
+CREATE FUNCTION arcache_delete(VARIADIC keys text[])
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_delete(text[]) IS
+'delete keys when the transaction commits';
+
+CREATE FUNCTION arcache_delete_pattern(pattern text)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_delete_pattern(text) IS
+'delete the keys that match a pattern when the transaction commits';
+
+CREATE FUNCTION arcache_keys(pattern text DEFAULT '*')
+RETURNS SETOF text
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1000;
+COMMENT ON FUNCTION arcache_keys(text) IS
+'the keys of the current role that match a pattern';
+
+CREATE FUNCTION arcache_invalidate(rel regclass)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_invalidate(regclass) IS
+'invalidate all that depends on a relation, as a write to it would';
+
+CREATE FUNCTION arcache_invalidate_tag(VARIADIC tags text[])
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_invalidate_tag(text[]) IS
+'invalidate all that the current role stored with one of the tags';
+
+CREATE FUNCTION arcache_clear()
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_clear() IS
+'delete all keys of the current role when the transaction commits';
+
+CREATE FUNCTION arcache_clear_all()
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_clear_all() IS
+'delete all keys of all roles in this database when the transaction commits';
+REVOKE ALL ON FUNCTION arcache_clear_all() FROM PUBLIC;
+
+--
+-- Tables
+--
+
+CREATE FUNCTION arcache_track()
+RETURNS trigger
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_track() IS
+'trigger function of tracked relations; arcache_enable() creates its triggers';
+
+CREATE FUNCTION arcache_enable(rel regclass, ttl interval DEFAULT NULL, auto boolean DEFAULT true)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_enable(regclass, interval, boolean) IS
+'track the writes to a table and its descendants';
+
+CREATE FUNCTION arcache_disable(rel regclass)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_disable(regclass) IS
+'stop tracking the writes to a table and its descendants';
+
+--
+-- Looking
+--
+
+CREATE FUNCTION arcache_why(query text, params text[] DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_why(text, text[]) IS
+'whether a query can be cached, on what it depends, and if it cannot, why';
+
+CREATE FUNCTION arcache_stats_reset()
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION arcache_stats_reset() IS
+'start counting anew in this database';
+REVOKE ALL ON FUNCTION arcache_stats_reset() FROM PUBLIC;
+
+CREATE FUNCTION arcache_stats_data(
+    OUT hits bigint,
+    OUT misses bigint,
+    OUT fills bigint,
+    OUT fill_time_ms double precision,
+    OUT time_saved_ms double precision,
+    OUT sets bigint,
+    OUT deletes bigint,
+    OUT invalidations bigint,
+    OUT expirations bigint,
+    OUT evictions bigint,
+    OUT waits bigint,
+    OUT wait_timeouts bigint,
+    OUT rejected_stale_fill bigint,
+    OUT rejected_full bigint,
+    OUT rejected_oversize bigint,
+    OUT rejected_no_ttl bigint,
+    OUT bypass_disabled bigint,
+    OUT bypass_isolation bigint,
+    OUT bypass_own_writes bigint,
+    OUT bypass_uncacheable bigint,
+    OUT audits bigint,
+    OUT audit_failures bigint,
+    OUT stats_reset timestamptz)
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION arcache_stats_data() IS
+'what view arcache_stats shows';
+
+CREATE VIEW arcache_stats AS
+    SELECT pg_catalog.current_database() AS database,
+           s.hits,
+           s.misses,
+           pg_catalog.round(s.hits::numeric / NULLIF(s.hits + s.misses, 0), 4) AS hit_ratio,
+           s.fills, s.fill_time_ms, s.time_saved_ms,
+           s.sets, s.deletes, s.invalidations, s.expirations, s.evictions,
+           s.waits, s.wait_timeouts,
+           s.rejected_stale_fill, s.rejected_full, s.rejected_oversize, s.rejected_no_ttl,
+           s.bypass_disabled, s.bypass_isolation, s.bypass_own_writes, s.bypass_uncacheable,
+           s.audits, s.audit_failures, s.stats_reset
+      FROM @extschema@.arcache_stats_data() s;
+COMMENT ON VIEW arcache_stats IS
+'what the cache did in this database since stats_reset';
+GRANT SELECT ON arcache_stats TO PUBLIC;
+
+CREATE FUNCTION arcache_entries_data(
+    OUT role oid,
+    OUT kind text,
+    OUT key text,
+    OUT query text,
+    OUT params text[],
+    OUT coherence text,
+    OUT depends_on text[],
+    OUT tags text[],
+    OUT valid boolean,
+    OUT bytes bigint,
+    OUT hits bigint,
+    OUT cost_ms double precision,
+    OUT created timestamptz,
+    OUT expires timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1000;
+COMMENT ON FUNCTION arcache_entries_data() IS
+'what view arcache_entries shows';
+
+CREATE VIEW arcache_entries AS
+    SELECT pg_catalog.pg_get_userbyid(e.role) AS role,
+           e.kind, e.key, e.query, e.params, e.coherence, e.depends_on, e.tags,
+           e.valid, e.bytes, e.hits, e.cost_ms, e.created, e.expires
+      FROM @extschema@.arcache_entries_data() e;
+COMMENT ON VIEW arcache_entries IS
+'the entries of this database; keys and queries of other roles only for pg_read_all_stats';
+GRANT SELECT ON arcache_entries TO PUBLIC;
+
+CREATE FUNCTION arcache_relation_usage(
+    OUT relid oid,
+    OUT entries bigint,
+    OUT bytes bigint,
+    OUT hits bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+COMMENT ON FUNCTION arcache_relation_usage() IS
+'the entries that depend on each relation; part of view arcache_relations';
+
+CREATE FUNCTION arcache_relation_tracking(
+    rel oid,
+    OUT tracked boolean,
+    OUT ttl interval,
+    OUT auto boolean)
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION arcache_relation_tracking(oid) IS
+'how a relation is tracked; part of view arcache_relations';
+
+CREATE VIEW arcache_relations AS
+    SELECT c.oid::pg_catalog.regclass AS relation,
+           t.ttl, t.auto,
+           COALESCE(u.entries, 0) AS entries,
+           COALESCE(u.bytes, 0) AS bytes,
+           COALESCE(u.hits, 0) AS hits
+      FROM (SELECT DISTINCT tg.tgrelid
+              FROM pg_catalog.pg_trigger tg
+              JOIN pg_catalog.pg_proc p ON p.oid = tg.tgfoid
+             WHERE p.proname = 'arcache_track'
+            UNION ALL
+            SELECT m.oid FROM pg_catalog.pg_class m WHERE m.relkind = 'm') r
+      JOIN pg_catalog.pg_class c ON c.oid = r.tgrelid
+      CROSS JOIN LATERAL @extschema@.arcache_relation_tracking(c.oid) t
+      LEFT JOIN @extschema@.arcache_relation_usage() u ON u.relid = c.oid
+     WHERE t.tracked;
+COMMENT ON VIEW arcache_relations IS
+'the relations whose writes are tracked, and what depends on them';
+GRANT SELECT ON arcache_relations TO PUBLIC;
+
+CREATE FUNCTION arcache_memory_data(
+    OUT size bigint,
+    OUT used bigint,
+    OUT free bigint,
+    OUT overhead bigint,
+    OUT largest_free bigint,
+    OUT entries bigint,
+    OUT janitor_pid integer,
+    OUT janitor_rounds bigint,
+    OUT janitor_last_round timestamptz)
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION arcache_memory_data() IS
+'what view arcache_memory shows';
+
+CREATE VIEW arcache_memory AS
+    SELECT m.size, m.used, m.free, m.overhead, m.largest_free, m.entries,
+           m.janitor_pid, m.janitor_rounds, m.janitor_last_round
+      FROM @extschema@.arcache_memory_data() m;
+COMMENT ON VIEW arcache_memory IS
+'the shared memory of the cache, of all databases, in bytes: used + free + overhead = size';
+GRANT SELECT ON arcache_memory TO PUBLIC;

@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * admin.c
+ *	  SQL functions that clear and reset.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/arguments.h"
+#include "base/stats.h"
+#include "cache/cache.h"
+#include "cache/pending.h"
+#include "cache/pin.h"
+#include "coherence/writeset.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+
+PG_FUNCTION_INFO_V1(arcache_clear);
+PG_FUNCTION_INFO_V1(arcache_clear_all);
+PG_FUNCTION_INFO_V1(arcache_stats_reset);
+
+/* The entries of this database, of one role or (InvalidOid) all. */
+static int64
+count_entries(Oid role)
+{
+	ArcStoreScan *scan;
+	ArcSharedEntry *entry;
+	int64		count = 0;
+
+	scan = arc_scan_open();
+	while ((entry = arc_scan_next(scan)) != NULL)
+	{
+		if (entry->database == MyDatabaseId &&
+			(!OidIsValid(role) || entry->role == role))
+			count++;
+	}
+	arc_scan_close(scan);
+	return count;
+}
+
+Datum
+arcache_clear(PG_FUNCTION_ARGS)
+{
+	int64		count;
+
+	arc_argument_need_preload();
+	count = count_entries(GetUserId());
+	arc_pending_delete_pattern(GetUserId(), "*", 1);
+	PG_RETURN_INT64(count);
+}
+
+Datum
+arcache_clear_all(PG_FUNCTION_ARGS)
+{
+	int64		count;
+
+	arc_argument_need_preload();
+	count = count_entries(InvalidOid);
+	arc_pending_delete_pattern(InvalidOid, "*", 1);
+
+	/* Fills under way in any role are to be rejected too. */
+	arc_writeset_mark(arc_token_definitions(MyDatabaseId),
+					  ARC_WRITE_STRICT | ARC_WRITE_EXPLICIT);
+	PG_RETURN_INT64(count);
+}
+
+Datum
+arcache_stats_reset(PG_FUNCTION_ARGS)
+{
+	arc_argument_need_preload();
+	arc_stats_reset(MyDatabaseId);
+	PG_RETURN_VOID();
+}

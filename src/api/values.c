@@ -1,0 +1,715 @@
+/*-------------------------------------------------------------------------
+ *
+ * values.c
+ *	  SQL functions about values by key.
+ *
+ * A key is looked for first among what the transaction itself has set and
+ * deleted (cache/pending.h), then in the cache.  Counters are the exception
+ * to the transaction: they change at once, as sequences do.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "api/arguments.h"
+#include "base/settings.h"
+#include "base/stats.h"
+#include "cache/cache.h"
+#include "cache/flight.h"
+#include "cache/glob.h"
+#include "cache/pending.h"
+#include "cache/pin.h"
+#include "catalog/pg_type.h"
+#include "coherence/slots.h"
+#include "common/int.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "query/dependency.h"
+#include "query/readthrough.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(arcache_get);
+PG_FUNCTION_INFO_V1(arcache_get_many);
+PG_FUNCTION_INFO_V1(arcache_set);
+PG_FUNCTION_INFO_V1(arcache_set_many);
+PG_FUNCTION_INFO_V1(arcache_exists);
+PG_FUNCTION_INFO_V1(arcache_ttl);
+PG_FUNCTION_INFO_V1(arcache_touch);
+PG_FUNCTION_INFO_V1(arcache_incr);
+PG_FUNCTION_INFO_V1(arcache_delete);
+PG_FUNCTION_INFO_V1(arcache_delete_pattern);
+PG_FUNCTION_INFO_V1(arcache_keys);
+
+/* Flag of an entry: its value is eight bytes, not jsonb. */
+#define ENTRY_COUNTER	0x02
+
+/* Cost of values set by hand, which the cache cannot measure: a millisecond. */
+#define SET_COST		1000.0f
+
+/* -- finding -------------------------------------------------------------------- */
+
+/* An entry of the transaction's own or of the cache, pinned in the latter case. */
+typedef struct Found
+{
+	ArcSharedEntry *entry;		/* or NULL */
+	bool		pinned;
+} Found;
+
+static Found
+find(const ArcReader *reader, const ArcKey *key)
+{
+	Found		found = {NULL, false};
+	ArcVerdict	verdict;
+
+	if (reader->use != ARC_USABLE)
+		return found;
+	switch (arc_pending_find(key, &found.entry))
+	{
+		case ARC_PENDING_SET:
+			if (arc_entry_expired(found.entry, GetCurrentTimestamp()))
+				found.entry = NULL;
+			break;
+		case ARC_PENDING_DELETED:
+			found.entry = NULL;
+			break;
+		case ARC_PENDING_NOTHING:
+			found.entry = arc_cache_find(reader, key, NULL, &verdict);
+			found.pinned = found.entry != NULL;
+			if (verdict == ARC_VERDICT_OWN_WRITES)
+				arc_stats_count(ARC_BYPASS_OWN_WRITES);
+			break;
+	}
+	return found;
+}
+
+static void
+done(Found *found)
+{
+	if (found->pinned)
+		arc_pin_release(found->entry);
+	found->entry = NULL;
+}
+
+static Jsonb *
+int64_to_jsonb(int64 number)
+{
+	JsonbValue	value;
+
+	value.type = jbvNumeric;
+	value.val.numeric = int64_to_numeric(number);
+	return JsonbValueToJsonb(&value);
+}
+
+static Jsonb *
+entry_value(ArcSharedEntry *entry)
+{
+	Jsonb	   *value;
+
+	if (entry->flags & ENTRY_COUNTER)
+		return int64_to_jsonb((int64) pg_atomic_read_u64(arc_entry_counter(entry)));
+	value = palloc(entry->value_size);
+	arc_value_copy(entry, value);
+	return value;
+}
+
+/* The value of a key, counted as a hit or a miss, or NULL. */
+static Jsonb *
+get(const ArcReader *reader, const ArcKey *key)
+{
+	Found		found = find(reader, key);
+	Jsonb	   *value = NULL;
+
+	if (found.entry == NULL)
+	{
+		if (reader->use == ARC_USABLE)
+			arc_stats_count(ARC_MISSES);
+		return NULL;
+	}
+	if (found.pinned)
+	{
+		if (reader->recovery)
+			arc_check_entry_privileges(found.entry);
+		arc_verify_hit(found.entry);
+		arc_cache_count_hit(found.entry);
+	}
+	else
+		arc_stats_count(ARC_HITS);
+	value = entry_value(found.entry);
+	done(&found);
+	return value;
+}
+
+Datum
+arcache_get(PG_FUNCTION_ARGS)
+{
+	ArcKey		key = arc_argument_text_key(PG_GETARG_TEXT_PP(0));
+	ArcReader	reader;
+	Jsonb	   *value;
+
+	arc_reader_init(&reader);
+	value = get(&reader, &key);
+	if (value == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(value);
+}
+
+Datum
+arcache_get_many(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	int			n;
+	text	  **keys = arc_argument_texts(arc_argument_array(fcinfo, 0, "keys"), &n);
+	ArcReader	reader;
+
+	InitMaterializedSRF(fcinfo, 0);
+	arc_reader_init(&reader);
+	for (int i = 0; i < n; i++)
+	{
+		ArcKey		key = arc_argument_text_key(keys[i]);
+		Jsonb	   *value = get(&reader, &key);
+		Datum		values[3];
+		bool		nulls[3] = {false, false, false};
+
+		if (value == NULL)
+			continue;
+		values[0] = Int64GetDatum(i + 1);
+		values[1] = PointerGetDatum(keys[i]);
+		values[2] = JsonbPGetDatum(value);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		pfree(value);
+	}
+	return (Datum) 0;
+}
+
+static bool
+exists(const ArcReader *reader, const ArcKey *key)
+{
+	Found		found = find(reader, key);
+	bool		there = found.entry != NULL;
+
+	done(&found);
+	return there;
+}
+
+/* In either of the spaces that a key can name. */
+static bool
+exists_anywhere(const ArcReader *reader, ArcKey key)
+{
+	if (exists(reader, &key))
+		return true;
+	key.space = ARC_SPACE_ROWS;
+	return exists(reader, &key);
+}
+
+Datum
+arcache_exists(PG_FUNCTION_ARGS)
+{
+	ArcKey		key = arc_argument_text_key(PG_GETARG_TEXT_PP(0));
+	ArcReader	reader;
+
+	arc_reader_init(&reader);
+	PG_RETURN_BOOL(exists_anywhere(&reader, key));
+}
+
+Datum
+arcache_ttl(PG_FUNCTION_ARGS)
+{
+	ArcKey		key = arc_argument_text_key(PG_GETARG_TEXT_PP(0));
+	ArcReader	reader;
+	Found		found;
+	TimestampTz expires = 0;
+	Interval   *left;
+
+	arc_reader_init(&reader);
+	found = find(&reader, &key);
+	if (found.entry != NULL)
+		expires = (TimestampTz) pg_atomic_read_u64(&found.entry->expires);
+	done(&found);
+	if (expires == 0)
+		PG_RETURN_NULL();
+	left = palloc0(sizeof(Interval));
+	left->time = Max(expires - GetCurrentTimestamp(), 0);
+	PG_RETURN_INTERVAL_P(left);
+}
+
+/* -- setting --------------------------------------------------------------------- */
+
+/* What the sets of one call have in common. */
+typedef struct SetOptions
+{
+	ArcReader	reader;
+	int64		ttl;
+	ArcMetaSpec meta;
+	ArcDependencies dependencies;
+	bool		possible;		/* false: the cache takes no part, or may not */
+} SetOptions;
+
+/*
+ * The values depend on what the caller names, as of his snapshot: if that does
+ * not see all writers the values are stale already.
+ */
+static bool
+settle_dependencies(SetOptions *options)
+{
+	for (int i = 0; i < options->dependencies.n; i++)
+	{
+		ArcDependency *d = &options->dependencies.array[i];
+
+		if (options->reader.recovery)
+			d->seq = arc_slot_seq(d->token);
+		else if (!arc_view_may_publish(&options->reader.view, d->token, 0, &d->seq))
+		{
+			arc_stats_count(ARC_REJECTED_STALE_FILL);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+set_options(FunctionCallInfo fcinfo, int first, SetOptions *options)
+{
+	ArrayType  *tags = arc_argument_array(fcinfo, first + 1, "tags");
+	ArrayType  *depends_on = arc_argument_array(fcinfo, first + 2, "depends_on");
+	bool		tracked = false;
+
+	*options = (SetOptions)
+	{
+		.ttl = arc_argument_ttl(fcinfo, first)
+	};
+	arc_reader_init(&options->reader);
+	options->possible = options->reader.use == ARC_USABLE ||
+		options->reader.use == ARC_UNUSABLE_ISOLATION;
+	if (!options->possible)
+		return;
+
+	if (depends_on != NULL)
+		tracked = arc_dependencies_declare(&options->dependencies,
+										   (Oid *) ARR_DATA_PTR(depends_on),
+										   ArrayGetNItems(ARR_NDIM(depends_on),
+														  ARR_DIMS(depends_on)));
+	options->meta.tags = arc_dependencies_add_tags(&options->dependencies, tags,
+												   &options->meta.tags_size);
+	if (options->dependencies.n > 0)
+		options->possible = options->reader.use == ARC_USABLE &&
+			settle_dependencies(options);
+	options->meta.coherence = tracked && !options->reader.recovery ?
+		ARC_COHERENCE_DECLARED : ARC_COHERENCE_NONE;
+	options->meta.ndependencies = options->dependencies.n;
+	options->meta.dependencies = options->dependencies.array;
+}
+
+static bool
+set(const SetOptions *options, const ArcKey *key, const Jsonb *value)
+{
+	ArcEntrySpec spec = {
+		.key = *key,
+		.value = value,
+		.value_size = VARSIZE(value),
+		.flags = options->reader.recovery ? ARC_ENTRY_IN_RECOVERY : 0,
+		.expires = arc_cache_expiry(options->ttl),
+		.cost = SET_COST
+	};
+	Size		meta_size;
+
+	if (!arc_cache_size_allowed(spec.value_size))
+	{
+		/* An older value must not survive it. */
+		arc_pending_delete(key);
+		return false;
+	}
+	spec.meta = arc_meta_build(&options->meta, &meta_size);
+	spec.meta_size = meta_size;
+	return arc_pending_set(&spec);
+}
+
+/*
+ * Of two transactions that set a key if absent one waits for the end of the
+ * other; the lock stays until ours ends.
+ */
+static bool
+claim_if_absent(const ArcReader *reader, const ArcKey *key)
+{
+	if (exists(reader, key))
+		return false;
+	if (arc_flight_enter(key) == ARC_FLIGHT_ALONE)
+		return false;
+	return !exists(reader, key);
+}
+
+Datum
+arcache_set(PG_FUNCTION_ARGS)
+{
+	ArcKey		key;
+	SetOptions	options;
+	bool		if_absent = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
+
+	arc_argument_not_null(fcinfo, 0, "key");
+	arc_argument_not_null(fcinfo, 1, "value");
+	key = arc_argument_text_key(PG_GETARG_TEXT_PP(0));
+	set_options(fcinfo, 2, &options);
+	if (!options.possible)
+		PG_RETURN_BOOL(false);
+	if (if_absent && !claim_if_absent(&options.reader, &key))
+		PG_RETURN_BOOL(false);
+	PG_RETURN_BOOL(set(&options, &key, PG_GETARG_JSONB_P(1)));
+}
+
+Datum
+arcache_set_many(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *entries;
+	SetOptions	options;
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	item;
+	ArcKey		key = {0};
+	int64		count = 0;
+
+	arc_argument_not_null(fcinfo, 0, "entries");
+	entries = PG_GETARG_JSONB_P(0);
+	if (!JB_ROOT_IS_OBJECT(entries))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("entries must be a jsonb object")));
+	set_options(fcinfo, 1, &options);
+
+	iterator = JsonbIteratorInit(&entries->root);
+	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			key = arc_argument_key(item.val.string.val, item.val.string.len);
+		else if (token == WJB_VALUE && options.possible &&
+				 set(&options, &key, JsonbValueToJsonb(&item)))
+			count++;
+	}
+	PG_RETURN_INT64(count);
+}
+
+Datum
+arcache_touch(PG_FUNCTION_ARGS)
+{
+	ArcKey		key;
+	int64		ttl;
+	ArcReader	reader;
+	Found		found;
+
+	arc_argument_not_null(fcinfo, 0, "key");
+	key = arc_argument_text_key(PG_GETARG_TEXT_PP(0));
+	ttl = arc_argument_ttl(fcinfo, 1);
+	arc_reader_init(&reader);
+	found = find(&reader, &key);
+	if (found.entry == NULL)
+		PG_RETURN_BOOL(false);
+
+	/* A result that lives by its ttl alone must keep one. */
+	if (arc_meta_of(found.entry)->coherence == ARC_COHERENCE_TTL &&
+		arc_cache_expiry(ttl) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("an entry kept by its ttl alone needs a ttl")));
+	pg_atomic_write_u64(&found.entry->expires, (uint64) arc_cache_expiry(ttl));
+	done(&found);
+	PG_RETURN_BOOL(true);
+}
+
+/* -- counting --------------------------------------------------------------------- */
+
+static int64
+jsonb_to_int64(const Jsonb *value)
+{
+	JsonbValue	scalar;
+
+	if (JsonbExtractScalar(unconstify(JsonbContainer *, &value->root), &scalar) &&
+		scalar.type == jbvNumeric)
+	{
+		Datum		number = NumericGetDatum(scalar.val.numeric);
+		Datum		whole = DirectFunctionCall1(numeric_int8, number);
+
+		if (DatumGetBool(DirectFunctionCall2(numeric_eq, number,
+											 DirectFunctionCall1(int8_numeric, whole))))
+			return DatumGetInt64(whole);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("value of the key is not a whole number")));
+	return 0;
+}
+
+static int64
+add(int64 a, int64 b)
+{
+	int64		sum;
+
+	if (pg_add_s64_overflow(a, b, &sum))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("counter out of range")));
+	return sum;
+}
+
+static int64
+add_to_counter(ArcSharedEntry *entry, int64 by)
+{
+	pg_atomic_uint64 *counter = arc_entry_counter(entry);
+	uint64		old = pg_atomic_read_u64(counter);
+	int64		sum;
+
+	do
+		sum = add((int64) old, by);
+	while (!pg_atomic_compare_exchange_u64(counter, &old, (uint64) sum));
+	return sum;
+}
+
+/* The entry that we looked at is still the one of this key. */
+static bool
+guard_same(void *arg, ArcSharedEntry *existing)
+{
+	return existing == arg;
+}
+
+/*
+ * Link a counter in place of the entry we looked at (or of none). Returns
+ * false if that is no longer there: look again.
+ */
+static bool
+make_counter(const ArcKey *key, ArcSharedEntry *seen, int64 value, TimestampTz expires)
+{
+	ArcEntrySpec spec = {
+		.key = *key,
+		.value = &value,
+		.value_size = sizeof(value),
+		.flags = ENTRY_COUNTER,
+		.expires = expires,
+		.cost = SET_COST
+	};
+	ArcSharedEntry *entry = arc_store_create(&spec);
+
+	if (entry == NULL)
+	{
+		arc_stats_count(ARC_REJECTED_FULL);
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("no room for a counter in the cache")));
+	}
+	if (arc_store_insert(entry, guard_same, seen))
+		return true;
+	arc_store_discard(entry);
+	return false;
+}
+
+/* A key that the transaction itself has set or deleted counts with it. */
+static int64
+incr_pending(const ArcReader *reader, const ArcKey *key, ArcSharedEntry *entry,
+			 int64 by, int64 ttl)
+{
+	bool		there = entry != NULL && !arc_entry_expired(entry, GetCurrentTimestamp());
+	int64		sum = add(there ? jsonb_to_int64(entry_value(entry)) : 0, by);
+	Jsonb	   *value = int64_to_jsonb(sum);
+	ArcEntrySpec spec = {
+		.key = *key,
+		.value = value,
+		.value_size = VARSIZE(value),
+		.expires = there ? (TimestampTz) pg_atomic_read_u64(&entry->expires) :
+		arc_cache_expiry(ttl),
+		.cost = SET_COST
+	};
+
+	(void) arc_pending_set(&spec);
+	return sum;
+}
+
+static int64
+incr_shared(const ArcReader *reader, const ArcKey *key, int64 by, int64 ttl)
+{
+	for (;;)
+	{
+		ArcSharedEntry *seen;
+		int64		sum;
+		bool		linked = true;
+
+		CHECK_FOR_INTERRUPTS();
+		arc_pin_reserve();
+		seen = arc_store_find(key);
+		if (seen != NULL)
+			arc_pin_remember(seen, ARC_HOLD_PIN);
+
+		if (seen == NULL || !arc_cache_may_serve(reader, seen))
+		{
+			sum = by;
+			linked = make_counter(key, seen, sum, arc_cache_expiry(ttl));
+		}
+		else if (seen->flags & ENTRY_COUNTER)
+			sum = add_to_counter(seen, by);
+		else
+		{
+			sum = add(jsonb_to_int64(entry_value(seen)), by);
+			linked = make_counter(key, seen, sum,
+								  (TimestampTz) pg_atomic_read_u64(&seen->expires));
+		}
+		if (seen != NULL)
+			arc_pin_release(seen);
+		if (linked)
+			return sum;
+	}
+}
+
+Datum
+arcache_incr(PG_FUNCTION_ARGS)
+{
+	ArcKey		key;
+	int64		by;
+	int64		ttl;
+	ArcReader	reader;
+	ArcSharedEntry *entry = NULL;
+
+	arc_argument_not_null(fcinfo, 0, "key");
+	arc_argument_not_null(fcinfo, 1, "by");
+	key = arc_argument_text_key(PG_GETARG_TEXT_PP(0));
+	by = PG_GETARG_INT64(1);
+	ttl = arc_argument_ttl(fcinfo, 2);
+	arc_reader_init(&reader);
+	if (reader.use != ARC_USABLE)
+		PG_RETURN_NULL();
+	if (arc_pending_find(&key, &entry) != ARC_PENDING_NOTHING)
+		PG_RETURN_INT64(incr_pending(&reader, &key, entry, by, ttl));
+	PG_RETURN_INT64(incr_shared(&reader, &key, by, ttl));
+}
+
+/* -- deleting ---------------------------------------------------------------------- */
+
+Datum
+arcache_delete(PG_FUNCTION_ARGS)
+{
+	text	  **keys;
+	int			n;
+	int64		count = 0;
+	ArcReader	reader;
+
+	arc_argument_not_null(fcinfo, 0, "keys");
+	keys = arc_argument_texts(arc_argument_array(fcinfo, 0, "keys"), &n);
+	arc_reader_init(&reader);
+	if (!arc_preloaded)
+		PG_RETURN_INT64(0);
+	for (int i = 0; i < n; i++)
+	{
+		ArcKey		key = arc_argument_text_key(keys[i]);
+
+		if (exists_anywhere(&reader, key))
+			count++;
+		arc_pending_delete(&key);
+		key.space = ARC_SPACE_ROWS;
+		arc_pending_delete(&key);
+	}
+	PG_RETURN_INT64(count);
+}
+
+/* -- patterns ---------------------------------------------------------------------- */
+
+typedef void (*KeyVisit) (const char *name, int length, void *arg);
+
+typedef struct PatternWalk
+{
+	const char *pattern;
+	int			length;
+	KeyVisit	visit;
+	void	   *arg;
+} PatternWalk;
+
+static void
+visit_if_match(const PatternWalk *walk, const char *name, int length)
+{
+	if (arc_glob_match(walk->pattern, walk->length, name, length))
+		walk->visit(name, length, walk->arg);
+}
+
+static void
+visit_pending(const ArcKey *key, ArcSharedEntry *entry, void *arg)
+{
+	if (key->role == GetUserId())
+		visit_if_match(arg, key->name, key->length);
+}
+
+/* Visit the keys of this role that match, as this transaction sees them. */
+static void
+walk_keys(const ArcReader *reader, PatternWalk *walk)
+{
+	ArcStoreScan *scan;
+	ArcSharedEntry *entry;
+
+	if (reader->use != ARC_USABLE)
+		return;
+	arc_pending_visit(visit_pending, walk);
+	scan = arc_scan_open();
+	while ((entry = arc_scan_next(scan)) != NULL)
+	{
+		ArcKey		key = arc_cache_key(entry->space, arc_entry_key(entry),
+										entry->key_length);
+
+		CHECK_FOR_INTERRUPTS();
+		if (entry->database == key.database && entry->role == key.role &&
+			!arc_pending_touches(&key) && arc_cache_may_serve(reader, entry))
+			visit_if_match(walk, key.name, key.length);
+	}
+	arc_scan_close(scan);
+}
+
+static void
+count_key(const char *name, int length, void *arg)
+{
+	(*(int64 *) arg)++;
+}
+
+static void
+return_key(const char *name, int length, void *arg)
+{
+	ReturnSetInfo *rsinfo = arg;
+	Datum		value = PointerGetDatum(cstring_to_text_with_len(name, length));
+	bool		isnull = false;
+
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, &value, &isnull);
+}
+
+Datum
+arcache_delete_pattern(PG_FUNCTION_ARGS)
+{
+	text	   *pattern;
+	int64		count = 0;
+	PatternWalk walk = {.visit = count_key, .arg = &count};
+	ArcReader	reader;
+
+	arc_argument_not_null(fcinfo, 0, "pattern");
+	pattern = PG_GETARG_TEXT_PP(0);
+	walk.pattern = VARDATA_ANY(pattern);
+	walk.length = VARSIZE_ANY_EXHDR(pattern);
+	arc_glob_check(walk.pattern, walk.length);
+	arc_reader_init(&reader);
+	if (!arc_preloaded)
+		PG_RETURN_INT64(0);
+	walk_keys(&reader, &walk);
+	arc_pending_delete_pattern(GetUserId(), walk.pattern, walk.length);
+	PG_RETURN_INT64(count);
+}
+
+Datum
+arcache_keys(PG_FUNCTION_ARGS)
+{
+	text	   *pattern;
+	PatternWalk walk = {.visit = return_key, .arg = fcinfo->resultinfo};
+	ArcReader	reader;
+
+	arc_argument_not_null(fcinfo, 0, "pattern");
+	pattern = PG_GETARG_TEXT_PP(0);
+	walk.pattern = VARDATA_ANY(pattern);
+	walk.length = VARSIZE_ANY_EXHDR(pattern);
+	arc_glob_check(walk.pattern, walk.length);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	arc_reader_init(&reader);
+	walk_keys(&reader, &walk);
+	return (Datum) 0;
+}

@@ -1,0 +1,309 @@
+/*-------------------------------------------------------------------------
+ *
+ * views.c
+ *	  SQL functions behind the views.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/arguments.h"
+#include "base/settings.h"
+#include "base/stats.h"
+#include "cache/cache.h"
+#include "cache/pin.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "coherence/slots.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "query/source.h"
+#include "store/store.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+#include "worker/janitor.h"
+
+PG_FUNCTION_INFO_V1(arcache_stats_data);
+PG_FUNCTION_INFO_V1(arcache_entries_data);
+PG_FUNCTION_INFO_V1(arcache_relation_usage);
+PG_FUNCTION_INFO_V1(arcache_memory_data);
+
+static Datum
+return_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
+{
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+/* The columns are the counters in their order, and the time of the reset. */
+Datum
+arcache_stats_data(PG_FUNCTION_ARGS)
+{
+	ArcStatsTotals totals;
+	Datum		values[ARC_NCOUNTERS + 1];
+	bool		nulls[ARC_NCOUNTERS + 1] = {0};
+
+	arc_argument_need_preload();
+	arc_stats_read(MyDatabaseId, &totals);
+	for (int i = 0; i < ARC_NCOUNTERS; i++)
+	{
+		if (i == ARC_FILL_TIME || i == ARC_TIME_SAVED)
+			values[i] = Float8GetDatum(totals.counters[i] / 1000.0);
+		else
+			values[i] = Int64GetDatum((int64) totals.counters[i]);
+	}
+	values[ARC_NCOUNTERS] = TimestampTzGetDatum(totals.reset_at);
+	nulls[ARC_NCOUNTERS] = totals.reset_at == 0;
+	PG_RETURN_DATUM(return_row(fcinfo, values, nulls));
+}
+
+/* -- entries --------------------------------------------------------------------- */
+
+static Datum
+text_array(List *texts)
+{
+	int			n = list_length(texts);
+	Datum	   *values = palloc((n + 1) * sizeof(Datum));
+	bool	   *nulls = palloc((n + 1) * sizeof(bool));
+	int			lower = 1;
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *one = list_nth(texts, i);
+
+		nulls[i] = one == NULL;
+		values[i] = one ? CStringGetTextDatum(one) : (Datum) 0;
+	}
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower,
+											  TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+static List *
+tags_of(const ArcMeta *meta)
+{
+	const char *at = arc_meta_tags(meta);
+	const char *end = at + meta->tags_size;
+	List	   *tags = NIL;
+
+	for (; at < end; at += strlen(at) + 1)
+		tags = lappend(tags, pstrdup(at));
+	return tags;
+}
+
+/* The relations, by name; one that was dropped by its oid. */
+static List *
+relations_of(const ArcMeta *meta)
+{
+	const ArcDependency *dependencies = arc_meta_dependencies(meta);
+	List	   *names = NIL;
+
+	for (uint32 i = 0; i < meta->ndependencies; i++)
+	{
+		Oid			relid = dependencies[i].relid;
+		char	   *name;
+
+		if (dependencies[i].kind != ARC_DEPENDS_ON_RELATION)
+			continue;
+		name = get_rel_name(relid);
+		names = lappend(names, name == NULL ? psprintf("%u", relid) :
+						quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+												   name));
+	}
+	return names;
+}
+
+static List *
+params_of(const ArcMeta *meta)
+{
+	ArcSource  *source = arc_source_remake("", arc_meta_params(meta), meta->params_size);
+	List	   *params = NIL;
+
+	for (int i = 0; i < source->nparams; i++)
+		params = lappend(params, source->param_texts[i]);
+	return params;
+}
+
+#define ENTRY_COLUMNS	14
+
+static void
+entry_row(const ArcReader *reader, ArcSharedEntry *entry, bool allowed,
+		  Datum *values, bool *nulls)
+{
+	static const char *const coherences[] = {"none", "ttl", "declared", "exact"};
+	const ArcMeta *meta = arc_meta_of(entry);
+	TimestampTz expires = (TimestampTz) pg_atomic_read_u64(&entry->expires);
+
+	memset(nulls, false, ENTRY_COLUMNS * sizeof(bool));
+	values[0] = ObjectIdGetDatum(entry->role);
+	values[1] = CStringGetTextDatum(entry->space == ARC_SPACE_ROWS ? "rows" : "value");
+	values[5] = CStringGetTextDatum(coherences[meta->coherence]);
+	values[8] = BoolGetDatum(arc_cache_may_serve(reader, entry));
+	values[9] = Int64GetDatum((int64) entry->footprint * 16);
+	values[10] = Int64GetDatum((int64) pg_atomic_read_u64(&entry->hits));
+	values[11] = Float8GetDatum(entry->cost / 1000.0);
+	values[12] = TimestampTzGetDatum(entry->created);
+	values[13] = TimestampTzGetDatum(expires);
+	nulls[13] = expires == 0;
+
+	if (!allowed)
+	{
+		nulls[2] = nulls[3] = nulls[4] = nulls[6] = nulls[7] = true;
+		return;
+	}
+	values[2] = PointerGetDatum(cstring_to_text_with_len(arc_entry_key(entry),
+														 entry->key_length));
+	nulls[3] = meta->query_size == 0;
+	if (!nulls[3])
+		values[3] = CStringGetTextDatum(arc_meta_query(meta));
+	values[4] = text_array(params_of(meta));
+	values[6] = text_array(relations_of(meta));
+	values[7] = text_array(tags_of(meta));
+}
+
+Datum
+arcache_entries_data(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	bool		sees_all = has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+	MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext,
+												  "arcache entries",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old;
+	ArcReader	reader;
+	ArcStoreScan *scan;
+	ArcSharedEntry *entry;
+
+	arc_argument_need_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	arc_reader_init(&reader);
+	old = MemoryContextSwitchTo(per_row);
+	scan = arc_scan_open();
+	while ((entry = arc_scan_next(scan)) != NULL)
+	{
+		Datum		values[ENTRY_COLUMNS];
+		bool		nulls[ENTRY_COLUMNS];
+
+		CHECK_FOR_INTERRUPTS();
+		if (entry->database != MyDatabaseId)
+			continue;
+		entry_row(&reader, entry, sees_all || entry->role == GetUserId(), values, nulls);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		MemoryContextReset(per_row);
+	}
+	arc_scan_close(scan);
+	MemoryContextSwitchTo(old);
+	return (Datum) 0;
+}
+
+/* -- relations ------------------------------------------------------------------- */
+
+typedef struct RelationUsage
+{
+	Oid			relid;			/* hash key */
+	int64		entries;
+	int64		bytes;
+	int64		hits;
+} RelationUsage;
+
+static void
+add_usage(HTAB *usages, ArcSharedEntry *entry)
+{
+	const ArcMeta *meta = arc_meta_of(entry);
+	const ArcDependency *dependencies = arc_meta_dependencies(meta);
+
+	for (uint32 i = 0; i < meta->ndependencies; i++)
+	{
+		RelationUsage *usage;
+		bool		found;
+
+		if (dependencies[i].kind != ARC_DEPENDS_ON_RELATION)
+			continue;
+		usage = hash_search(usages, &dependencies[i].relid, HASH_ENTER, &found);
+		if (!found)
+			usage->entries = usage->bytes = usage->hits = 0;
+		usage->entries++;
+		usage->bytes += (int64) entry->footprint * 16;
+		usage->hits += (int64) pg_atomic_read_u64(&entry->hits);
+	}
+}
+
+Datum
+arcache_relation_usage(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	HASHCTL		ctl = {
+		.keysize = sizeof(Oid),
+		.entrysize = sizeof(RelationUsage),
+		.hcxt = CurrentMemoryContext
+	};
+	HTAB	   *usages = hash_create("arcache relation usage", 64, &ctl,
+									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	ArcStoreScan *scan;
+	ArcSharedEntry *entry;
+	HASH_SEQ_STATUS all;
+	RelationUsage *usage;
+
+	arc_argument_need_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	scan = arc_scan_open();
+	while ((entry = arc_scan_next(scan)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (entry->database == MyDatabaseId)
+			add_usage(usages, entry);
+	}
+	arc_scan_close(scan);
+
+	hash_seq_init(&all, usages);
+	while ((usage = hash_seq_search(&all)) != NULL)
+	{
+		Datum		values[4];
+		bool		nulls[4] = {0};
+
+		values[0] = ObjectIdGetDatum(usage->relid);
+		values[1] = Int64GetDatum(usage->entries);
+		values[2] = Int64GetDatum(usage->bytes);
+		values[3] = Int64GetDatum(usage->hits);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* -- memory ---------------------------------------------------------------------- */
+
+Datum
+arcache_memory_data(PG_FUNCTION_ARGS)
+{
+	ArcStoreUsage usage;
+	ArcJanitorState janitor;
+	uint64		size = (uint64) arc_memory * 1024 * 1024;
+	Datum		values[9];
+	bool		nulls[9] = {0};
+
+	arc_argument_need_preload();
+	arc_store_usage(&usage);
+	arc_janitor_read(&janitor);
+
+	/* What is not the store's is the slots'. */
+	values[0] = Int64GetDatum((int64) size);
+	values[1] = Int64GetDatum((int64) usage.used);
+	values[2] = Int64GetDatum((int64) usage.free);
+	values[3] = Int64GetDatum((int64) (size - usage.size + usage.overhead));
+	values[4] = Int64GetDatum((int64) usage.largest_free);
+	values[5] = Int64GetDatum((int64) usage.entries);
+	values[6] = Int32GetDatum(janitor.pid);
+	nulls[6] = janitor.pid == 0;
+	values[7] = Int64GetDatum((int64) janitor.rounds);
+	values[8] = TimestampTzGetDatum(janitor.last_round);
+	nulls[8] = janitor.last_round == 0;
+	PG_RETURN_DATUM(return_row(fcinfo, values, nulls));
+}
