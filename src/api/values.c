@@ -128,6 +128,8 @@ get(const ArcReader *reader, const ArcKey *key)
 	{
 		if (reader->use == ARC_USABLE)
 			arc_stats_count(ARC_MISSES);
+		else
+			arc_reader_count_bypass(reader);
 		return NULL;
 	}
 	if (found.pinned)

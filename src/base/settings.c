@@ -70,12 +70,16 @@ arc_settings_define(void)
 							&arc_max_value_size, 0, 0, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
 
-	/* The fixed size of all the extension's entries, index and slots. */
-	DefineCustomIntVariable("arcache.memory",
-							"Sets the amount of shared memory used by the cache.",
-							NULL,
-							&arc_memory, 128, 1, 65536,
-							PGC_POSTMASTER, GUC_UNIT_MB, NULL, NULL, NULL);
+	/*
+	 * The fixed size of all the extension's entries, index and slots.  The
+	 * server refuses to define such a setting once it has started.
+	 */
+	if (process_shared_preload_libraries_in_progress)
+		DefineCustomIntVariable("arcache.memory",
+								"Sets the amount of shared memory used by the cache.",
+								NULL,
+								&arc_memory, 128, 1, 65536,
+								PGC_POSTMASTER, GUC_UNIT_MB, NULL, NULL, NULL);
 
 	/* How long a call waits for another that computes the same key. */
 	DefineCustomIntVariable("arcache.wait_timeout",

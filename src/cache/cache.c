@@ -70,6 +70,15 @@ arc_reader_init(ArcReader *reader)
 		reader->use = ARC_UNUSABLE_ISOLATION;
 }
 
+void
+arc_reader_count_bypass(const ArcReader *reader)
+{
+	if (reader->use == ARC_UNUSABLE_DISABLED)
+		arc_stats_count(ARC_BYPASS_DISABLED);
+	else if (reader->use == ARC_UNUSABLE_ISOLATION)
+		arc_stats_count(ARC_BYPASS_ISOLATION);
+}
+
 ArcKey
 arc_cache_key(ArcKeySpace space, const char *name, uint32 length)
 {
@@ -126,9 +135,13 @@ judge(const ArcReader *reader, const ArcSharedEntry *entry)
 	}
 	for (uint32 i = 0; i < meta->ndependencies; i++)
 	{
-		if (!arc_view_may_serve(&reader->view, dependencies[i].token,
-								dependencies[i].seq))
-			return ARC_VERDICT_MISS;
+		uint64		seq;
+
+		if (arc_view_may_serve(&reader->view, dependencies[i].token,
+							   dependencies[i].seq))
+			continue;
+		return arc_view_may_publish(&reader->view, dependencies[i].token, 0, &seq) ?
+			ARC_VERDICT_MISS : ARC_VERDICT_TOO_OLD;
 	}
 	return ARC_VERDICT_HIT;
 }
@@ -418,7 +431,7 @@ is_dead(const ArcSharedEntry *entry)
 	const ArcDependency *dependencies = arc_meta_dependencies(meta);
 
 	if (entry->flags & ARC_ENTRY_IN_RECOVERY)
-		return !RecoveryInProgress();
+		return meta->ndependencies > 0 && !RecoveryInProgress();
 	for (uint32 i = 0; i < meta->ndependencies; i++)
 	{
 		if (arc_token_is_dead(dependencies[i].token, dependencies[i].seq, horizon))

@@ -49,6 +49,9 @@ typedef struct ArcReader
  * when the library is not preloaded. */
 extern void arc_reader_init(ArcReader *reader);
 
+/* Count a read in which the cache takes no part. */
+extern void arc_reader_count_bypass(const ArcReader *reader);
+
 /* A key of the current user in the current database. */
 extern ArcKey arc_cache_key(ArcKeySpace space, const char *name, uint32 length);
 
@@ -58,6 +61,7 @@ typedef enum ArcVerdict
 {
 	ARC_VERDICT_HIT,
 	ARC_VERDICT_MISS,
+	ARC_VERDICT_TOO_OLD,		/* a miss, and this snapshot could not publish */
 	ARC_VERDICT_OWN_WRITES		/* the transaction has written what it reads */
 } ArcVerdict;
 

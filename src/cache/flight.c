@@ -92,6 +92,23 @@ wait_for(const LOCKTAG *tag, int limit)
 	return false;
 }
 
+/*
+ * The lock belongs to the (sub)transaction, not to the portal that runs us:
+ * there it is after a wait, because the subtransaction of the wait hands it
+ * over, so there it must be looked for when it is released.
+ */
+static bool
+lock_if_available(const LOCKTAG *tag)
+{
+	ResourceOwner owner = CurrentResourceOwner;
+	LockAcquireResult result;
+
+	CurrentResourceOwner = CurTransactionResourceOwner;
+	result = arc_compat_lock_if_available(tag, ExclusiveLock);
+	CurrentResourceOwner = owner;
+	return result != LOCKACQUIRE_NOT_AVAIL;
+}
+
 ArcFlight
 arc_flight_enter(const ArcKey *key)
 {
@@ -103,7 +120,7 @@ arc_flight_enter(const ArcKey *key)
 		return ARC_FLIGHT_ALONE;
 
 	flight_tag(&tag, key);
-	if (arc_compat_lock_if_available(&tag, ExclusiveLock) != LOCKACQUIRE_NOT_AVAIL)
+	if (lock_if_available(&tag))
 		return ARC_FLIGHT_LEADS;
 
 	limit = wait_limit();
@@ -120,9 +137,12 @@ void
 arc_flight_leave(const ArcKey *key, ArcFlight flight)
 {
 	LOCKTAG		tag;
+	ResourceOwner owner = CurrentResourceOwner;
 
 	if (flight == ARC_FLIGHT_ALONE)
 		return;
 	flight_tag(&tag, key);
+	CurrentResourceOwner = CurTransactionResourceOwner;
 	(void) LockRelease(&tag, ExclusiveLock, false);
+	CurrentResourceOwner = owner;
 }

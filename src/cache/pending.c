@@ -41,6 +41,7 @@ typedef struct PendingOp
 	int			previous;		/* of the same key, or -1 */
 	PendingKey *target;			/* NULL for a pattern */
 	ArcSharedEntry *entry;		/* set: not linked, ours; NULL: delete */
+	uint64		moment;			/* of the set; see writeset.h */
 	ArcKey		pattern;		/* if target is NULL */
 } PendingOp;
 
@@ -156,6 +157,7 @@ add_key_op(PendingKey *target, ArcSharedEntry *entry)
 	op->previous = target->latest;
 	op->target = target;
 	op->entry = entry;
+	op->moment = arc_writeset_moment();
 	target->latest = nops++;
 	if (entry != NULL)
 		bytes_held += (uint64) entry->footprint * 16;
@@ -174,6 +176,21 @@ covered(const ArcKey *key, int since)
 			break;
 		if ((!OidIsValid(pattern->role) || pattern->role == key->role) &&
 			arc_glob_match(pattern->name, pattern->length, key->name, key->length))
+			return true;
+	}
+	return false;
+}
+
+/* Has this transaction written what a value depends on since it set it? */
+static bool
+overtaken(const PendingOp *op)
+{
+	const ArcMeta *meta = arc_meta_of(op->entry);
+	const ArcDependency *dependencies = arc_meta_dependencies(meta);
+
+	for (uint32 i = 0; i < meta->ndependencies; i++)
+	{
+		if (arc_writeset_marked_since(dependencies[i].token, op->moment))
 			return true;
 	}
 	return false;
@@ -204,7 +221,8 @@ arc_pending_find(const ArcKey *key, ArcSharedEntry **entry)
 	if (target == NULL || target->latest < 0)
 		return covered(key, -1) ? ARC_PENDING_DELETED : ARC_PENDING_NOTHING;
 	*entry = ops[target->latest].entry;
-	if (*entry == NULL || covered(key, target->latest))
+	if (*entry == NULL || covered(key, target->latest) ||
+		overtaken(&ops[target->latest]))
 		return ARC_PENDING_DELETED;
 	return ARC_PENDING_SET;
 }
@@ -289,7 +307,7 @@ static bool
 is_final_set(int i)
 {
 	return ops[i].entry != NULL && ops[i].target->latest == i &&
-		!covered(&ops[i].target->key, i);
+		!covered(&ops[i].target->key, i) && !overtaken(&ops[i]);
 }
 
 void
@@ -425,8 +443,9 @@ touch_guards(uint64 xid)
 }
 
 /*
- * Count our own registrations as seen.  The set was judged when it was made;
- * if anybody else has written what it depends on since, it is dropped.
+ * Count our own registrations as seen: what we wrote we wrote before the set
+ * (see overtaken()).  The set was judged when it was made; if anybody else has
+ * written what it depends on since, it is dropped.
  */
 static bool
 settle(ArcSharedEntry *entry, uint64 xid)

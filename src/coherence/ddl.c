@@ -177,6 +177,23 @@ alter_table_effect(const AlterTableStmt *stmt)
 	return WRITES_RELATION;
 }
 
+static UtilityEffect
+alter_role_effect(const AlterRoleStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->options)
+	{
+		const char *option = lfirst_node(DefElem, lc)->defname;
+
+		if (strcmp(option, "password") != 0 &&
+			strcmp(option, "validUntil") != 0 &&
+			strcmp(option, "connectionlimit") != 0)
+			return WRITES_ROLES;
+	}
+	return WRITES_NOTHING;
+}
+
 /* What the statement writes, and of which relation if that is known. */
 static UtilityEffect
 effect_of(Node *stmt, RangeVar **relation)
@@ -237,10 +254,12 @@ effect_of(Node *stmt, RangeVar **relation)
 		case T_AlterTableSpaceOptionsStmt:
 		case T_AlterTableMoveAllStmt:
 		case T_AlterSeqStmt:
+			/* Nobody has run a query as a role that is new. */
+		case T_CreateRoleStmt:
 			return WRITES_NOTHING;
 
-		case T_CreateRoleStmt:
 		case T_AlterRoleStmt:
+			return alter_role_effect((AlterRoleStmt *) stmt);
 		case T_DropRoleStmt:
 		case T_GrantRoleStmt:
 			return WRITES_ROLES;
@@ -270,6 +289,10 @@ effect_of(Node *stmt, RangeVar **relation)
 			return drops_temporary_only((DropStmt *) stmt) ?
 				WRITES_NOTHING : WRITES_DEFINITIONS;
 		case T_RenameStmt:
+			if (((RenameStmt *) stmt)->renameType == OBJECT_ROLE)
+				return WRITES_ROLES;
+			if (((RenameStmt *) stmt)->renameType == OBJECT_DATABASE)
+				return WRITES_NOTHING;	/* here: see process_utility() */
 			return names_temporary(((RenameStmt *) stmt)->relation) ?
 				WRITES_NOTHING : WRITES_DEFINITIONS;
 
@@ -409,6 +432,16 @@ watch_end(PreparedWatch *watch)
 
 /* -- hooks ----------------------------------------------------------------- */
 
+/* current_database() changes its answer there. */
+static void
+mark_renamed_database(const char *name)
+{
+	Oid			database = get_database_oid(name, true);
+
+	if (OidIsValid(database))
+		arc_writeset_mark(arc_token_definitions(database), ARC_WRITE_STRICT);
+}
+
 static void
 run_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 			ProcessUtilityContext context, ParamListInfo params,
@@ -471,6 +504,9 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 
 	if (IsA(stmt, DropdbStmt))
 		dropped_database = get_database_oid(((DropdbStmt *) stmt)->dbname, true);
+	else if (IsA(stmt, RenameStmt) &&
+			 ((RenameStmt *) stmt)->renameType == OBJECT_DATABASE)
+		mark_renamed_database(((RenameStmt *) stmt)->subname);
 	else if (IsA(stmt, DropRoleStmt))
 		remember_dropped_roles((DropRoleStmt *) stmt);
 

@@ -35,12 +35,14 @@ typedef struct WriteMark
 	ArcToken	token;			/* hash key */
 	int			level;			/* lowest nesting level that marked it */
 	int			flags;
+	uint64		latest;			/* moment of the latest mark */
 } WriteMark;
 
 /* In flags, beside what writeset.h defines: we have closed the slot. */
 #define WRITE_CLOSED		0x80
 
 static HTAB *marks = NULL;		/* of WriteMark, or NULL */
+static uint64 moment = 0;		/* counts all marks of this backend */
 static int	deepest = 0;		/* no mark is of a higher level */
 static bool registered = false; /* PRE_COMMIT or PRE_PREPARE is behind us */
 
@@ -113,6 +115,7 @@ arc_writeset_mark(ArcToken token, int flags)
 	}
 
 	mark = hash_search(marks, &token, HASH_ENTER, &found);
+	mark->latest = ++moment;
 	if (!found)
 	{
 		mark->level = level;
@@ -145,6 +148,20 @@ bool
 arc_writeset_has(ArcToken token)
 {
 	return marks != NULL && hash_search(marks, &token, HASH_FIND, NULL) != NULL;
+}
+
+uint64
+arc_writeset_moment(void)
+{
+	return moment;
+}
+
+bool
+arc_writeset_marked_since(ArcToken token, uint64 since)
+{
+	WriteMark  *mark = marks ? hash_search(marks, &token, HASH_FIND, NULL) : NULL;
+
+	return mark != NULL && mark->latest > since;
 }
 
 bool

@@ -34,6 +34,10 @@ extern void arc_writeset_mark(ArcToken token, int flags);
 extern bool arc_writeset_has(ArcToken token);
 extern bool arc_writeset_is_empty(void);
 
+/* The moment, to ask later whether a token has been marked since. */
+extern uint64 arc_writeset_moment(void);
+extern bool arc_writeset_marked_since(ArcToken token, uint64 moment);
+
 /* This transaction's id, 64 bits wide, or 0 if it has none. */
 extern uint64 arc_writeset_xid(void);
 

@@ -287,15 +287,6 @@ compute(ReadThrough *read, bool may_publish)
 /* -- the way ------------------------------------------------------------------------- */
 
 static void
-count_unusable(ArcUse use)
-{
-	if (use == ARC_UNUSABLE_DISABLED)
-		arc_stats_count(ARC_BYPASS_DISABLED);
-	else if (use == ARC_UNUSABLE_ISOLATION)
-		arc_stats_count(ARC_BYPASS_ISOLATION);
-}
-
-static void
 read_through(ReadThrough *read)
 {
 	ArcVerdict	verdict = ARC_VERDICT_MISS;
@@ -303,7 +294,7 @@ read_through(ReadThrough *read)
 
 	if (read->reader.use != ARC_USABLE)
 	{
-		count_unusable(read->reader.use);
+		arc_reader_count_bypass(&read->reader);
 		compute(read, false);
 		return;
 	}
@@ -319,6 +310,13 @@ read_through(ReadThrough *read)
 	{
 		arc_stats_count(ARC_BYPASS_OWN_WRITES);
 		compute(read, false);
+		return;
+	}
+
+	/* Waiting for others, or making them wait, is for those who can publish. */
+	if (verdict == ARC_VERDICT_TOO_OLD)
+	{
+		compute(read, true);
 		return;
 	}
 

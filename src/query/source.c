@@ -345,7 +345,8 @@ temporary_walker(Node *node, void *context)
 	{
 		RangeTblEntry *rte = (RangeTblEntry *) node;
 
-		if (rte->rtekind == RTE_RELATION &&
+		/* A view's entry may have become a subquery that keeps its relid. */
+		if (OidIsValid(rte->relid) &&
 			get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP)
 			return true;
 		return false;			/* query_tree_walker goes into it */
@@ -356,10 +357,23 @@ temporary_walker(Node *node, void *context)
 	return expression_tree_walker(node, temporary_walker, context);
 }
 
+/* Is the session's temporary schema named outright, in whatever spelling? */
+static bool
+names_temporary_schema(const char *text)
+{
+	for (; *text != '\0'; text++)
+	{
+		if (pg_strncasecmp(text, "pg_temp", 7) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool
 arc_source_names_temporary(const ArcSource *source)
 {
-	return temporary_walker((Node *) source->query, NULL);
+	return names_temporary_schema(source->text) ||
+		temporary_walker((Node *) source->query, NULL);
 }
 
 static bool
