@@ -42,6 +42,7 @@ OBJS = \
 	src/query/builtins.o \
 	src/query/cacheability.o \
 	src/query/capture.o \
+	src/query/clock.o \
 	src/query/dependency.o \
 	src/query/plan_walker.o \
 	src/query/readthrough.o \
@@ -61,7 +62,7 @@ REGRESS =
 ISOLATION =
 
 # test/t/NAME.pl
-TAP =
+TAP = preload restart full terminate stampede janitor owners standby logical dump random
 
 # Each test stands alone: the extension is there when it begins.
 REGRESS_OPTS = --load-extension=$(EXTENSION)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * admin.c
- *	  SQL functions that clear and reset.
+ *	  SQL functions for administrators: they concern all roles.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,13 +16,12 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
-PG_FUNCTION_INFO_V1(arcache_clear);
 PG_FUNCTION_INFO_V1(arcache_clear_all);
 PG_FUNCTION_INFO_V1(arcache_stats_reset);
 
-/* The entries of this database, of one role or (InvalidOid) all. */
+/* The entries of this database, of all roles. */
 static int64
-count_entries(Oid role)
+count_entries(void)
 {
 	ArcStoreScan *scan;
 	ArcSharedEntry *entry;
@@ -31,23 +30,11 @@ count_entries(Oid role)
 	scan = arc_scan_open();
 	while ((entry = arc_scan_next(scan)) != NULL)
 	{
-		if (entry->database == MyDatabaseId &&
-			(!OidIsValid(role) || entry->role == role))
+		if (entry->database == MyDatabaseId)
 			count++;
 	}
 	arc_scan_close(scan);
 	return count;
-}
-
-Datum
-arcache_clear(PG_FUNCTION_ARGS)
-{
-	int64		count;
-
-	arc_argument_need_preload();
-	count = count_entries(GetUserId());
-	arc_pending_delete_pattern(GetUserId(), "*", 1);
-	PG_RETURN_INT64(count);
 }
 
 Datum
@@ -56,7 +43,7 @@ arcache_clear_all(PG_FUNCTION_ARGS)
 	int64		count;
 
 	arc_argument_need_preload();
-	count = count_entries(InvalidOid);
+	count = count_entries();
 	arc_pending_delete_pattern(InvalidOid, "*", 1);
 
 	/* Fills under way in any role are to be rejected too. */

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "api/arguments.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
@@ -15,7 +16,6 @@
 #include "query/readthrough.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(arcache_get_or_set);
 PG_FUNCTION_INFO_V1(arcache_query);
@@ -75,7 +75,7 @@ arcache_query_as(PG_FUNCTION_ARGS)
 {
 	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
 
-	if (!type_is_rowtype(type) || getBaseType(type) == RECORDOID)
+	if (get_typtype(type) != TYPTYPE_COMPOSITE)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("base must be of a named composite type"),

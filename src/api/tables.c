@@ -94,7 +94,7 @@ count_dependents(const ArcToken *tokens, int n)
 	ArcSharedEntry *entry;
 	int64		count = 0;
 
-	arc_reader_init(&reader);
+	arc_reader_init_for_removal(&reader);
 	if (reader.use != ARC_USABLE)
 		return 0;
 	scan = arc_scan_open();

@@ -43,6 +43,7 @@ PG_FUNCTION_INFO_V1(arcache_touch);
 PG_FUNCTION_INFO_V1(arcache_incr);
 PG_FUNCTION_INFO_V1(arcache_delete);
 PG_FUNCTION_INFO_V1(arcache_delete_pattern);
+PG_FUNCTION_INFO_V1(arcache_clear);
 PG_FUNCTION_INFO_V1(arcache_keys);
 
 /* Flag of an entry: its value is eight bytes, not jsonb. */
@@ -188,6 +189,20 @@ arcache_get_many(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* In either of the spaces that a key can name. */
+static Found
+find_anywhere(const ArcReader *reader, ArcKey key)
+{
+	Found		found = find(reader, &key);
+
+	if (found.entry == NULL)
+	{
+		key.space = ARC_SPACE_ROWS;
+		found = find(reader, &key);
+	}
+	return found;
+}
+
 static bool
 exists(const ArcReader *reader, const ArcKey *key)
 {
@@ -198,14 +213,14 @@ exists(const ArcReader *reader, const ArcKey *key)
 	return there;
 }
 
-/* In either of the spaces that a key can name. */
 static bool
 exists_anywhere(const ArcReader *reader, ArcKey key)
 {
-	if (exists(reader, &key))
-		return true;
-	key.space = ARC_SPACE_ROWS;
-	return exists(reader, &key);
+	Found		found = find_anywhere(reader, key);
+	bool		there = found.entry != NULL;
+
+	done(&found);
+	return there;
 }
 
 Datum
@@ -228,7 +243,7 @@ arcache_ttl(PG_FUNCTION_ARGS)
 	Interval   *left;
 
 	arc_reader_init(&reader);
-	found = find(&reader, &key);
+	found = find_anywhere(&reader, key);
 	if (found.entry != NULL)
 		expires = (TimestampTz) pg_atomic_read_u64(&found.entry->expires);
 	done(&found);
@@ -248,7 +263,7 @@ typedef struct SetOptions
 	int64		ttl;
 	ArcMetaSpec meta;
 	ArcDependencies dependencies;
-	bool		possible;		/* false: the cache takes no part, or may not */
+	bool		possible;		/* false: nothing can be stored */
 } SetOptions;
 
 /*
@@ -285,8 +300,7 @@ set_options(FunctionCallInfo fcinfo, int first, SetOptions *options)
 		.ttl = arc_argument_ttl(fcinfo, first)
 	};
 	arc_reader_init(&options->reader);
-	options->possible = options->reader.use == ARC_USABLE ||
-		options->reader.use == ARC_UNUSABLE_ISOLATION;
+	options->possible = options->reader.use == ARC_USABLE;
 	if (!options->possible)
 		return;
 
@@ -298,14 +312,14 @@ set_options(FunctionCallInfo fcinfo, int first, SetOptions *options)
 	options->meta.tags = arc_dependencies_add_tags(&options->dependencies, tags,
 												   &options->meta.tags_size);
 	if (options->dependencies.n > 0)
-		options->possible = options->reader.use == ARC_USABLE &&
-			settle_dependencies(options);
+		options->possible = settle_dependencies(options);
 	options->meta.coherence = tracked && !options->reader.recovery ?
 		ARC_COHERENCE_DECLARED : ARC_COHERENCE_NONE;
 	options->meta.ndependencies = options->dependencies.n;
 	options->meta.dependencies = options->dependencies.array;
 }
 
+/* A value that is not stored must not leave an older one in its place. */
 static bool
 set(const SetOptions *options, const ArcKey *key, const Jsonb *value)
 {
@@ -319,9 +333,10 @@ set(const SetOptions *options, const ArcKey *key, const Jsonb *value)
 	};
 	Size		meta_size;
 
-	if (!arc_cache_size_allowed(spec.value_size))
+	if (!arc_preloaded)
+		return false;
+	if (!options->possible || !arc_cache_size_allowed(spec.value_size))
 	{
-		/* An older value must not survive it. */
 		arc_pending_delete(key);
 		return false;
 	}
@@ -355,9 +370,7 @@ arcache_set(PG_FUNCTION_ARGS)
 	arc_argument_not_null(fcinfo, 1, "value");
 	key = arc_argument_text_key(PG_GETARG_TEXT_PP(0));
 	set_options(fcinfo, 2, &options);
-	if (!options.possible)
-		PG_RETURN_BOOL(false);
-	if (if_absent && !claim_if_absent(&options.reader, &key))
+	if (if_absent && !(options.possible && claim_if_absent(&options.reader, &key)))
 		PG_RETURN_BOOL(false);
 	PG_RETURN_BOOL(set(&options, &key, PG_GETARG_JSONB_P(1)));
 }
@@ -386,7 +399,7 @@ arcache_set_many(PG_FUNCTION_ARGS)
 	{
 		if (token == WJB_KEY)
 			key = arc_argument_key(item.val.string.val, item.val.string.len);
-		else if (token == WJB_VALUE && options.possible &&
+		else if (token == WJB_VALUE &&
 				 set(&options, &key, JsonbValueToJsonb(&item)))
 			count++;
 	}
@@ -405,7 +418,7 @@ arcache_touch(PG_FUNCTION_ARGS)
 	key = arc_argument_text_key(PG_GETARG_TEXT_PP(0));
 	ttl = arc_argument_ttl(fcinfo, 1);
 	arc_reader_init(&reader);
-	found = find(&reader, &key);
+	found = find_anywhere(&reader, key);
 	if (found.entry == NULL)
 		PG_RETURN_BOOL(false);
 
@@ -475,12 +488,23 @@ guard_same(void *arg, ArcSharedEntry *existing)
 	return existing == arg;
 }
 
+/* A counter made from a value keeps its tags, dependencies and expiry. */
+static void
+inherit(ArcEntrySpec *spec, ArcSharedEntry *from)
+{
+	spec->meta = from->meta_size > 0 ? arc_entry_meta(from) : NULL;
+	spec->meta_size = from->meta_size;
+	spec->flags |= from->flags & ARC_ENTRY_IN_RECOVERY;
+	spec->expires = (TimestampTz) pg_atomic_read_u64(&from->expires);
+}
+
 /*
  * Link a counter in place of the entry we looked at (or of none). Returns
  * false if that is no longer there: look again.
  */
 static bool
-make_counter(const ArcKey *key, ArcSharedEntry *seen, int64 value, TimestampTz expires)
+make_counter(const ArcKey *key, ArcSharedEntry *seen, bool keeps, int64 value,
+			 TimestampTz expires)
 {
 	ArcEntrySpec spec = {
 		.key = *key,
@@ -490,7 +514,11 @@ make_counter(const ArcKey *key, ArcSharedEntry *seen, int64 value, TimestampTz e
 		.expires = expires,
 		.cost = SET_COST
 	};
-	ArcSharedEntry *entry = arc_store_create(&spec);
+	ArcSharedEntry *entry;
+
+	if (keeps)
+		inherit(&spec, seen);
+	entry = arc_store_create(&spec);
 
 	if (entry == NULL)
 	{
@@ -517,11 +545,12 @@ incr_pending(const ArcReader *reader, const ArcKey *key, ArcSharedEntry *entry,
 		.key = *key,
 		.value = value,
 		.value_size = VARSIZE(value),
-		.expires = there ? (TimestampTz) pg_atomic_read_u64(&entry->expires) :
-		arc_cache_expiry(ttl),
+		.expires = arc_cache_expiry(ttl),
 		.cost = SET_COST
 	};
 
+	if (there)
+		inherit(&spec, entry);
 	(void) arc_pending_set(&spec);
 	return sum;
 }
@@ -544,15 +573,14 @@ incr_shared(const ArcReader *reader, const ArcKey *key, int64 by, int64 ttl)
 		if (seen == NULL || !arc_cache_may_serve(reader, seen))
 		{
 			sum = by;
-			linked = make_counter(key, seen, sum, arc_cache_expiry(ttl));
+			linked = make_counter(key, seen, false, sum, arc_cache_expiry(ttl));
 		}
 		else if (seen->flags & ENTRY_COUNTER)
 			sum = add_to_counter(seen, by);
 		else
 		{
 			sum = add(jsonb_to_int64(entry_value(seen)), by);
-			linked = make_counter(key, seen, sum,
-								  (TimestampTz) pg_atomic_read_u64(&seen->expires));
+			linked = make_counter(key, seen, true, sum, 0);
 		}
 		if (seen != NULL)
 			arc_pin_release(seen);
@@ -595,7 +623,7 @@ arcache_delete(PG_FUNCTION_ARGS)
 
 	arc_argument_not_null(fcinfo, 0, "keys");
 	keys = arc_argument_texts(arc_argument_array(fcinfo, 0, "keys"), &n);
-	arc_reader_init(&reader);
+	arc_reader_init_for_removal(&reader);
 	if (!arc_preloaded)
 		PG_RETURN_INT64(0);
 	for (int i = 0; i < n; i++)
@@ -630,6 +658,16 @@ visit_if_match(const PatternWalk *walk, const char *name, int length)
 		walk->visit(name, length, walk->arg);
 }
 
+/* A key that names a value and rows as well is visited as that of the value. */
+static bool
+is_named_by_value(const ArcReader *reader, ArcKey key)
+{
+	if (key.space == ARC_SPACE_VALUE)
+		return false;
+	key.space = ARC_SPACE_VALUE;
+	return exists(reader, &key);
+}
+
 static void
 visit_pending(const ArcKey *key, ArcSharedEntry *entry, void *arg)
 {
@@ -655,7 +693,8 @@ walk_keys(const ArcReader *reader, PatternWalk *walk)
 
 		CHECK_FOR_INTERRUPTS();
 		if (entry->database == key.database && entry->role == key.role &&
-			!arc_pending_touches(&key) && arc_cache_may_serve(reader, entry))
+			!arc_pending_touches(&key) && arc_cache_may_serve(reader, entry) &&
+			!is_named_by_value(reader, key))
 			visit_if_match(walk, key.name, key.length);
 	}
 	arc_scan_close(scan);
@@ -677,39 +716,60 @@ return_key(const char *name, int length, void *arg)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, &value, &isnull);
 }
 
-Datum
-arcache_delete_pattern(PG_FUNCTION_ARGS)
+static void
+read_pattern(FunctionCallInfo fcinfo, PatternWalk *walk)
 {
 	text	   *pattern;
-	int64		count = 0;
-	PatternWalk walk = {.visit = count_key, .arg = &count};
-	ArcReader	reader;
 
 	arc_argument_not_null(fcinfo, 0, "pattern");
 	pattern = PG_GETARG_TEXT_PP(0);
-	walk.pattern = VARDATA_ANY(pattern);
-	walk.length = VARSIZE_ANY_EXHDR(pattern);
-	arc_glob_check(walk.pattern, walk.length);
-	arc_reader_init(&reader);
+	walk->pattern = VARDATA_ANY(pattern);
+	walk->length = VARSIZE_ANY_EXHDR(pattern);
+	arc_glob_check(walk->pattern, walk->length);
+}
+
+/* Delete the keys of this role that match; returns how many there are. */
+static int64
+delete_pattern(PatternWalk *walk)
+{
+	int64		count = 0;
+	ArcReader	reader;
+
+	walk->visit = count_key;
+	walk->arg = &count;
+	arc_reader_init_for_removal(&reader);
 	if (!arc_preloaded)
-		PG_RETURN_INT64(0);
-	walk_keys(&reader, &walk);
-	arc_pending_delete_pattern(GetUserId(), walk.pattern, walk.length);
-	PG_RETURN_INT64(count);
+		return 0;
+	walk_keys(&reader, walk);
+	arc_pending_delete_pattern(GetUserId(), walk->pattern, walk->length);
+	return count;
+}
+
+Datum
+arcache_delete_pattern(PG_FUNCTION_ARGS)
+{
+	PatternWalk walk;
+
+	read_pattern(fcinfo, &walk);
+	PG_RETURN_INT64(delete_pattern(&walk));
+}
+
+Datum
+arcache_clear(PG_FUNCTION_ARGS)
+{
+	PatternWalk walk = {.pattern = "*", .length = 1};
+
+	arc_argument_need_preload();
+	PG_RETURN_INT64(delete_pattern(&walk));
 }
 
 Datum
 arcache_keys(PG_FUNCTION_ARGS)
 {
-	text	   *pattern;
 	PatternWalk walk = {.visit = return_key, .arg = fcinfo->resultinfo};
 	ArcReader	reader;
 
-	arc_argument_not_null(fcinfo, 0, "pattern");
-	pattern = PG_GETARG_TEXT_PP(0);
-	walk.pattern = VARDATA_ANY(pattern);
-	walk.length = VARSIZE_ANY_EXHDR(pattern);
-	arc_glob_check(walk.pattern, walk.length);
+	read_pattern(fcinfo, &walk);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	arc_reader_init(&reader);
 	walk_keys(&reader, &walk);

@@ -80,6 +80,13 @@
 	heap_form_minimal_tuple(desc, values, nulls)
 #endif
 
+/* JSON_VALUE() and its kin, since 17. */
+#if PG_VERSION_NUM >= 170000
+#define arc_compat_is_json_expr(node)	IsA(node, JsonExpr)
+#else
+#define arc_compat_is_json_expr(node)	false
+#endif
+
 /* Take a lock if that needs neither waiting nor memory that is not there. */
 #if PG_VERSION_NUM >= 180000
 #define arc_compat_lock_if_available(tag, mode) \

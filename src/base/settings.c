@@ -88,5 +88,7 @@ arc_settings_define(void)
 							&arc_wait_timeout, 10000, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 
-	MarkGUCPrefixReserved("arcache");
+	/* Without arcache.memory defined, a line for it would look like an error. */
+	if (process_shared_preload_libraries_in_progress)
+		MarkGUCPrefixReserved("arcache");
 }

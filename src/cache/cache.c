@@ -47,17 +47,18 @@ warn_not_preloaded(void)
 }
 
 void
-arc_reader_init(ArcReader *reader)
+arc_reader_init_for_removal(ArcReader *reader)
 {
 	reader->recovery = false;
+	reader->serializable = IsolationIsSerializable();
 	if (!arc_preloaded)
 	{
 		warn_not_preloaded();
 		reader->use = ARC_UNUSABLE_NOT_PRELOADED;
 	}
-	else if (!arc_enabled || IsBinaryUpgrade)
+	else if (IsBinaryUpgrade)
 		reader->use = ARC_UNUSABLE_DISABLED;
-	else if (IsolationIsSerializable() || IsParallelWorker() || !ActiveSnapshotSet())
+	else if (IsParallelWorker() || !ActiveSnapshotSet())
 		reader->use = ARC_UNUSABLE_ISOLATION;
 	else if (RecoveryInProgress())
 	{
@@ -68,6 +69,14 @@ arc_reader_init(ArcReader *reader)
 		reader->use = ARC_USABLE;
 	else
 		reader->use = ARC_UNUSABLE_ISOLATION;
+}
+
+void
+arc_reader_init(ArcReader *reader)
+{
+	arc_reader_init_for_removal(reader);
+	if (reader->use == ARC_USABLE && !arc_enabled)
+		reader->use = ARC_UNUSABLE_DISABLED;
 }
 
 void
@@ -107,8 +116,9 @@ judge(const ArcReader *reader, const ArcSharedEntry *entry)
 		arc_entry_expired(entry, GetCurrentTimestamp()))
 		return ARC_VERDICT_MISS;
 
-	if (((entry->flags & ARC_ENTRY_IN_RECOVERY) != 0) != reader->recovery &&
-		meta->ndependencies > 0)
+	if (meta->ndependencies > 0 &&
+		(reader->serializable ||
+		 ((entry->flags & ARC_ENTRY_IN_RECOVERY) != 0) != reader->recovery))
 		return ARC_VERDICT_MISS;
 	if (reader->recovery)
 	{
@@ -420,7 +430,10 @@ static uint64 horizon = 0;
 void
 arc_cache_refresh_horizon(void)
 {
-	horizon = RecoveryInProgress() ? 0 : arc_oldest_xmin();
+	if (RecoveryInProgress())
+		return;
+	arc_slots_settle_unknown();
+	horizon = arc_oldest_xmin();
 }
 
 /* Asked under a partition's lock. */

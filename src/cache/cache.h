@@ -42,12 +42,16 @@ typedef struct ArcReader
 {
 	ArcUse		use;
 	bool		recovery;		/* no snapshot rule: ttl alone */
+	bool		serializable;	/* no results of queries: they leave no trace */
 	ArcView		view;			/* if usable and not in recovery */
 } ArcReader;
 
 /* The reader is this backend with its active snapshot. Warns, once a session,
  * when the library is not preloaded. */
 extern void arc_reader_init(ArcReader *reader);
+
+/* The same for who wants to remove: arcache.enabled does not keep him. */
+extern void arc_reader_init_for_removal(ArcReader *reader);
 
 /* Count a read in which the cache takes no part. */
 extern void arc_reader_count_bypass(const ArcReader *reader);

@@ -57,6 +57,7 @@ arc_environment_append(StringInfo to)
 	append_text(to, locale_numeric);
 	append_text(to, locale_time);
 	append_text(to, TSCurrentConfig);
+	append_text(to, GetConfigOption("timezone_abbreviations", true, false));
 }
 
 bool

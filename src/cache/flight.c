@@ -8,15 +8,17 @@
  * we compute for ourselves.  But the deadlock may strike the leader instead:
  * when its query needs a lock that we hold.  A query takes AccessShareLock
  * only, so that can be only if we hold AccessExclusiveLock on something, which
- * a transaction without an id does not (LOCK TABLE aside, at wal_level
- * minimal).  A transaction with an id therefore gives up before the leader's
- * deadlock_timeout strikes.
+ * gives a transaction an id if locks are logged for standbys.  A transaction
+ * with an id, or any if they are not logged, therefore gives up before the
+ * leader's deadlock_timeout strikes.  (What remains are locks that functions
+ * inside the query take for themselves, advisory ones for instance.)
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "base/compat.h"
 #include "base/settings.h"
 #include "base/stats.h"
@@ -47,7 +49,7 @@ wait_limit(void)
 
 	if (LockTimeout > 0)
 		limit = Min(limit, LockTimeout);
-	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()) || !XLogStandbyInfoActive())
 		limit = Min(limit, DeadlockTimeout / 2);
 	return limit;
 }

@@ -223,7 +223,10 @@ arc_pending_find(const ArcKey *key, ArcSharedEntry **entry)
 	*entry = ops[target->latest].entry;
 	if (*entry == NULL || covered(key, target->latest) ||
 		overtaken(&ops[target->latest]))
+	{
+		*entry = NULL;
 		return ARC_PENDING_DELETED;
+	}
 	return ARC_PENDING_SET;
 }
 
@@ -505,7 +508,11 @@ static void
 at_commit(void)
 {
 	if (nops == 0)
+	{
+		/* Savepoints may have taken all operations, but left our memory. */
+		forget_all();
 		return;
+	}
 	if (!fenced)
 		touch_guards(0);
 	for_each_covered(remove_linked);

@@ -124,12 +124,6 @@ arc_slots_shmem_register(void)
 	arc_shmem_register(&part);
 }
 
-Size
-arc_slots_bytes(void)
-{
-	return slots_size();
-}
-
 static inline ArcSharedSlot *
 slot_of(ArcToken token)
 {
@@ -166,6 +160,12 @@ unknown_before(void)
 			unknown = last;
 	}
 	return unknown;
+}
+
+void
+arc_slots_settle_unknown(void)
+{
+	(void) unknown_before();
 }
 
 uint64

@@ -64,6 +64,10 @@ extern void arc_slot_close(ArcToken token);
 extern void arc_slot_reopen(ArcToken token);
 extern bool arc_slot_is_closed(ArcToken token);
 
-extern Size arc_slots_bytes(void);
+/*
+ * Look now, once recovery has ended, which transactions may be unknown since
+ * the restart; whoever looks first settles it.
+ */
+extern void arc_slots_settle_unknown(void);
 
 #endif							/* ARC_SLOTS_H */

@@ -22,7 +22,8 @@ typedef enum ArcBuiltin
 	ARC_BUILTIN_SETTINGS,		/* the environment and the definitions */
 	ARC_BUILTIN_CLOCK,			/* the time */
 	ARC_BUILTIN_NAMED_SETTING,	/* the setting that its argument names */
-	ARC_BUILTIN_SESSION_USER
+	ARC_BUILTIN_SESSION_USER,
+	ARC_BUILTIN_CONVERTS		/* like SETTINGS, but reads texts as other types */
 } ArcBuiltin;
 
 extern ArcBuiltin arc_builtin_classify(const char *prosrc);

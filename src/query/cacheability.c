@@ -19,14 +19,18 @@
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/primnodes.h"
+#include "parser/parse_coerce.h"
 #include "query/builtins.h"
 #include "query/cacheability.h"
+#include "query/clock.h"
 #include "query/plan_walker.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 typedef struct AssessContext
 {
@@ -106,7 +110,8 @@ assess_builtin(AssessContext *context, const char *name, const char *prosrc)
 		case ARC_BUILTIN_SESSION_USER:
 			capture_setting(context, "session_authorization");
 			break;
-		case ARC_BUILTIN_NAMED_SETTING: /* its argument is looked at by the walker */
+		case ARC_BUILTIN_NAMED_SETTING: /* these two: see assess_call() */
+		case ARC_BUILTIN_CONVERTS:
 			break;
 		case ARC_BUILTIN_UNKNOWN:
 			restrict_to(context, ARC_CACHE_NEVER,
@@ -159,31 +164,56 @@ assess_function_checker(Oid function, void *context)
 	return false;
 }
 
+/* A text found at run time that becomes a date may turn out to be 'today'. */
+static void
+assess_conversion(AssessContext *context, Oid type)
+{
+	if (type != RECORDOID && arc_type_holds_moment(type))
+		restrict_to(context, ARC_CACHE_BY_TTL,
+					"Texts that are converted to dates or times may name the present.");
+}
+
+static void
+assess_conversions(AssessContext *context, List *types)
+{
+	ListCell   *lc;
+
+	foreach(lc, types)
+		assess_conversion(context, lfirst_oid(lc));
+}
+
 /* current_setting('name') captures that setting; any other form cannot. */
 static void
-assess_named_setting(AssessContext *context, FuncExpr *call)
+assess_setting_name(AssessContext *context, Node *argument)
+{
+	if (argument != NULL && IsA(argument, Const) && !((Const *) argument)->constisnull)
+		capture_setting(context, TextDatumGetCString(((Const *) argument)->constvalue));
+	else
+		restrict_to(context, ARC_CACHE_NEVER,
+					"The name that current_setting() is called with is not a constant.");
+}
+
+/* Calls of built-ins that depend on what they are called with. */
+static void
+assess_call(AssessContext *context, FuncExpr *call)
 {
 	HeapTuple	tuple;
-	Node	   *argument = call->args ? linitial(call->args) : NULL;
-	bool		named;
+	ArcBuiltin	builtin = ARC_BUILTIN_SETTINGS;
 
 	if (call->funcid >= FirstGenbkiObjectId)
 		return;
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(call->funcid));
 	if (!HeapTupleIsValid(tuple))
 		return;
-	named = ((Form_pg_proc) GETSTRUCT(tuple))->prolang == INTERNALlanguageId &&
-		arc_builtin_classify(TextDatumGetCString(arc_compat_syscache_attr(PROCOID, tuple,
-																		Anum_pg_proc_prosrc))) == ARC_BUILTIN_NAMED_SETTING;
+	if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == INTERNALlanguageId)
+		builtin = arc_builtin_classify(TextDatumGetCString(arc_compat_syscache_attr(PROCOID, tuple,
+																					Anum_pg_proc_prosrc)));
 	ReleaseSysCache(tuple);
-	if (!named)
-		return;
 
-	if (argument != NULL && IsA(argument, Const) && !((Const *) argument)->constisnull)
-		capture_setting(context, TextDatumGetCString(((Const *) argument)->constvalue));
-	else
-		restrict_to(context, ARC_CACHE_NEVER,
-					"The name that current_setting() is called with is not a constant.");
+	if (builtin == ARC_BUILTIN_NAMED_SETTING)
+		assess_setting_name(context, call->args ? linitial(call->args) : NULL);
+	else if (builtin == ARC_BUILTIN_CONVERTS)
+		assess_conversion(context, call->funcresulttype);
 }
 
 static void
@@ -215,7 +245,16 @@ assess_expression(Node *node, void *arg)
 	switch (nodeTag(node))
 	{
 		case T_FuncExpr:
-			assess_named_setting(context, (FuncExpr *) node);
+			assess_call(context, (FuncExpr *) node);
+			break;
+		case T_CoerceViaIO:
+			assess_conversion(context, ((CoerceViaIO *) node)->resulttype);
+			break;
+		case T_RangeTblFunction:
+			assess_conversions(context, ((RangeTblFunction *) node)->funccoltypes);
+			break;
+		case T_TableFunc:
+			assess_conversions(context, ((TableFunc *) node)->coltypes);
 			break;
 		case T_SQLValueFunction:
 			assess_sql_value(context, (SQLValueFunction *) node);
@@ -240,6 +279,8 @@ assess_expression(Node *node, void *arg)
 				restrict_to(context, ARC_CACHE_BY_TTL, "The query uses TABLESAMPLE.");
 			break;
 		default:
+			if (arc_compat_is_json_expr(node))
+				assess_conversion(context, exprType(node));
 			break;
 	}
 	(void) check_functions_in_node(node, assess_function_checker, context);
@@ -260,9 +301,48 @@ assess_plan(Plan *plan, void *arg)
 	return false;
 }
 
+/*
+ * A result that becomes jsonb passes through the output functions of its types,
+ * or through their casts to json, which no plan shows.  The server's own types
+ * need no look.
+ */
+static void
+assess_output(AssessContext *context, Oid type)
+{
+	Oid			element;
+	Oid			function;
+	bool		varlena;
+
+	check_stack_depth();
+	type = getBaseType(type);
+	element = get_element_type(type);
+	if (OidIsValid(element))
+		assess_output(context, element);
+	else if (get_typtype(type) == TYPTYPE_COMPOSITE)
+	{
+		TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
+
+		for (int i = 0; i < desc->natts; i++)
+		{
+			if (!TupleDescAttr(desc, i)->attisdropped)
+				assess_output(context, TupleDescAttr(desc, i)->atttypid);
+		}
+	}
+	else if (type >= FirstNormalObjectId)
+	{
+		getTypeOutputInfo(type, &function, &varlena);
+		assess_function(context, function);
+		if (find_coercion_pathway(JSONOID, type, COERCION_EXPLICIT, &function) ==
+			COERCION_PATH_FUNC)
+			assess_function(context, function);
+	}
+}
+
 void
 arc_assess(const ArcSource *source, ArcAssessment *assessment)
 {
+	ListCell   *lc;
+
 	AssessContext context = {
 		.assessment = assessment,
 		.row_security = source->plan->dependsOnRole
@@ -272,7 +352,9 @@ arc_assess(const ArcSource *source, ArcAssessment *assessment)
 	{
 		.cacheability = ARC_CACHE_EXACT
 	};
-	if (source->reads_clock)
+	if (source->reads_clock || arc_plan_inlines_clock(source->plan))
 		restrict_to(&context, ARC_CACHE_BY_TTL, "A literal or parameter reads the clock.");
 	(void) arc_plan_walk(source->plan, assess_plan, assess_expression, &context);
+	foreach(lc, source->plan->planTree->targetlist)
+		assess_output(&context, exprType((Node *) lfirst_node(TargetEntry, lc)->expr));
 }

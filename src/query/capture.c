@@ -169,11 +169,70 @@ typedef struct ImageHeader
 	uint64		nrows;
 } ImageHeader;
 
+/*
+ * Where rows go.  A table that has lost columns has a row type with gaps; what
+ * a query returns has none, so the rows are spread over the type.
+ */
+typedef struct RowTarget
+{
+	TupleDesc	desc;			/* of the rows to return */
+	TupleDesc	dense;			/* the same without dropped columns */
+	Tuplestorestate *to;
+} RowTarget;
+
+static void
+set_target(RowTarget *target, TupleDesc desc, Tuplestorestate *to)
+{
+	int			n = 0;
+
+	target->desc = target->dense = desc;
+	target->to = to;
+	for (int i = 0; i < desc->natts; i++)
+		n += !TupleDescAttr(desc, i)->attisdropped;
+	if (n == desc->natts)
+		return;
+
+	target->dense = CreateTemplateTupleDesc(n);
+	n = 0;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			TupleDescCopyEntry(target->dense, ++n, desc, i + 1);
+	}
+}
+
+static void
+put_row(RowTarget *target, TupleTableSlot *slot)
+{
+	TupleDesc	desc = target->desc;
+	Datum	   *values;
+	bool	   *nulls;
+	int			n = 0;
+
+	if (target->dense == desc)
+	{
+		tuplestore_puttupleslot(target->to, slot);
+		return;
+	}
+	values = palloc0(desc->natts * sizeof(Datum));
+	nulls = palloc(desc->natts * sizeof(bool));
+	slot_getallattrs(slot);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		nulls[i] = TupleDescAttr(desc, i)->attisdropped || slot->tts_isnull[n];
+		if (!nulls[i])
+			values[i] = slot->tts_values[n];
+		n += !TupleDescAttr(desc, i)->attisdropped;
+	}
+	tuplestore_putvalues(target->to, desc, values, nulls);
+	pfree(values);
+	pfree(nulls);
+}
+
 typedef struct RowsReceiver
 {
 	DestReceiver pub;
-	TupleDesc	desc;			/* of the rows to return */
-	Tuplestorestate *to;
+	RowTarget  *target;			/* or NULL: the image alone */
 	Size		limit;
 	bool		keeping;		/* the image is still being made */
 	StringInfoData image;
@@ -225,8 +284,8 @@ rows_startup(DestReceiver *self, int operation, TupleDesc desc)
 
 	for (int i = 0; i < desc->natts; i++)
 		types[i] = TupleDescAttr(desc, i)->atttypid;
-	if (receiver->desc != NULL)
-		check_types(desc->natts, types, receiver->desc);
+	if (receiver->target != NULL)
+		check_types(desc->natts, types, receiver->target->dense);
 
 	receiver->keeping = is_storable(desc);
 	appendBinaryStringInfo(&receiver->image, (char *) &header, sizeof(header));
@@ -274,8 +333,8 @@ rows_receive(TupleTableSlot *slot, DestReceiver *self)
 {
 	RowsReceiver *receiver = (RowsReceiver *) self;
 
-	if (receiver->to != NULL)
-		tuplestore_puttupleslot(receiver->to, slot);
+	if (receiver->target != NULL)
+		put_row(receiver->target, slot);
 	if (receiver->keeping)
 	{
 		MemoryContext old = MemoryContextSwitchTo(receiver->per_row);
@@ -287,9 +346,8 @@ rows_receive(TupleTableSlot *slot, DestReceiver *self)
 	return true;
 }
 
-void
-arc_capture_rows(const ArcSource *source, TupleDesc desc, Tuplestorestate *to,
-				 Size limit, ArcCapture *capture)
+static void
+capture_rows(const ArcSource *source, RowTarget *target, Size limit, ArcCapture *capture)
 {
 	RowsReceiver receiver = {
 		.pub = {
@@ -299,8 +357,7 @@ arc_capture_rows(const ArcSource *source, TupleDesc desc, Tuplestorestate *to,
 			.rDestroy = no_shutdown,
 			.mydest = DestNone
 		},
-		.desc = desc,
-		.to = to,
+		.target = target,
 		.limit = Min(limit, MaxAllocSize / 2)
 	};
 
@@ -315,9 +372,19 @@ arc_capture_rows(const ArcSource *source, TupleDesc desc, Tuplestorestate *to,
 }
 
 void
+arc_capture_rows(const ArcSource *source, TupleDesc desc, Tuplestorestate *to,
+				 Size limit, ArcCapture *capture)
+{
+	RowTarget	target;
+
+	set_target(&target, desc, to);
+	capture_rows(source, &target, limit, capture);
+}
+
+void
 arc_capture_image(const ArcSource *source, ArcCapture *capture)
 {
-	arc_capture_rows(source, NULL, NULL, MaxAllocSize, capture);
+	capture_rows(source, NULL, MaxAllocSize, capture);
 }
 
 static const char *
@@ -343,14 +410,16 @@ arc_replay_rows(const char *image, TupleDesc desc, Tuplestorestate *to)
 {
 	const ImageHeader *header = (const ImageHeader *) image;
 	const char *at = first_row(header);
+	RowTarget	target;
 	TupleTableSlot *slot;
 
-	check_types(header->ncolumns, (const Oid *) (header + 1), desc);
-	slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	set_target(&target, desc, to);
+	check_types(header->ncolumns, (const Oid *) (header + 1), target.dense);
+	slot = MakeSingleTupleTableSlot(target.dense, &TTSOpsMinimalTuple);
 	for (uint64 i = 0; i < header->nrows; i++)
 	{
 		ExecStoreMinimalTuple(next_row(&at), slot, false);
-		tuplestore_puttupleslot(to, slot);
+		put_row(&target, slot);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 }

@@ -19,6 +19,7 @@
 #include "coherence/tracking.h"
 #include "miscadmin.h"
 #include "query/dependency.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -175,6 +176,29 @@ arc_dependencies_find(const PlannedStmt *plan, ArcDependencies *dependencies,
 		find_relation(lfirst_oid(lc), dependencies, assessment);
 }
 
+static void
+check_declared(Oid relid)
+{
+	switch (get_rel_relkind(relid))
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_MATVIEW:
+		case RELKIND_FOREIGN_TABLE:
+			return;
+		case '\0':
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_TABLE),
+					 errmsg("relation with OID %u does not exist", relid)));
+			break;
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("cannot depend on relation \"%s\"", get_rel_name(relid)),
+					 errhint("Name the tables or materialized views whose writes matter.")));
+	}
+}
+
 bool
 arc_dependencies_declare(ArcDependencies *dependencies, const Oid *relids, int n)
 {
@@ -182,11 +206,12 @@ arc_dependencies_declare(ArcDependencies *dependencies, const Oid *relids, int n
 
 	for (int i = 0; i < n; i++)
 	{
-		if (get_rel_relkind(relids[i]) == '\0')
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_TABLE),
-					 errmsg("relation with OID %u does not exist", relids[i])));
-		find_relation(relids[i], dependencies, &assessment);
+		ListCell   *lc;
+
+		check_declared(relids[i]);
+		LockRelationOid(relids[i], AccessShareLock);
+		foreach(lc, find_all_inheritors(relids[i], AccessShareLock, NULL))
+			find_relation(lfirst_oid(lc), dependencies, &assessment);
 	}
 	return assessment.cacheability == ARC_CACHE_EXACT;
 }

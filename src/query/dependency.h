@@ -34,7 +34,8 @@ extern void arc_dependencies_find(const PlannedStmt *plan,
 								  ArcAssessment *assessment);
 
 /*
- * Add relations that the caller named. Returns whether all are tracked.
+ * Add relations that the caller named, with their descendants. Returns whether
+ * all are tracked; 42809 for a view or the like.
  */
 extern bool arc_dependencies_declare(ArcDependencies *dependencies,
 									 const Oid *relids, int n);

@@ -90,6 +90,8 @@ prepare(ReadThrough *read, const ArcRequest *request, ResultForm *form)
 	read->form = form;
 	read->source = arc_source_make(request->query, request->params);
 	arc_reader_init(&read->reader);
+	if (read->reader.use == ARC_USABLE && read->reader.serializable)
+		read->reader.use = ARC_UNUSABLE_ISOLATION;
 
 	if (name == NULL)
 		name = arc_query_key(request->query, request->params);

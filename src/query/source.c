@@ -7,14 +7,11 @@
  * with variable parameter types finds the type, and its input function reads
  * the text.
  *
- * Literals of date and time types are read during analysis, and 'now', 'today',
- * 'tomorrow' and 'yesterday' look at the clock then.  The resulting constant
- * does not tell; so the text where it came from is looked at.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "access/xact.h"
 #include "base/compat.h"
 #include "catalog/namespace.h"
@@ -23,6 +20,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
+#include "query/clock.h"
 #include "query/source.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
@@ -122,90 +120,6 @@ push_error_context(ErrorContextCallback *callback, const ArcSource *source)
 	error_context_stack = callback;
 }
 
-/* -- the clock ---------------------------------------------------------------- */
-
-static bool
-is_date_or_time(Oid type)
-{
-	switch (getBaseType(type))
-	{
-		case DATEOID:
-		case TIMEOID:
-		case TIMETZOID:
-		case TIMESTAMPOID:
-		case TIMESTAMPTZOID:
-		case TSRANGEOID:
-		case TSTZRANGEOID:
-		case DATERANGEOID:
-		case DATEARRAYOID:
-		case TIMEARRAYOID:
-		case TIMETZARRAYOID:
-		case TIMESTAMPARRAYOID:
-		case TIMESTAMPTZARRAYOID:
-		case TSMULTIRANGEOID:
-		case TSTZMULTIRANGEOID:
-		case DATEMULTIRANGEOID:
-			return true;
-		default:
-			return false;
-	}
-}
-
-static bool
-names_moment(const char *text, Size length)
-{
-	static const char *const words[] = {"now", "today", "tomorrow", "yesterday"};
-
-	for (Size i = 0; i < length; i++)
-	{
-		for (int w = 0; w < lengthof(words); w++)
-		{
-			Size		n = strlen(words[w]);
-
-			if (length - i >= n && pg_strncasecmp(text + i, words[w], n) == 0)
-				return true;
-		}
-	}
-	return false;
-}
-
-/* Look at the quoted text that starts at or behind a constant's location. */
-static bool
-literal_names_moment(const char *text, int location)
-{
-	const char *open = strchr(text + location, '\'');
-	const char *close = open ? strchr(open + 1, '\'') : NULL;
-
-	/* A dollar-quoted literal: look at all that follows. */
-	if (text[location] == '$' || close == NULL)
-		return names_moment(text + location, strlen(text + location));
-	return names_moment(open + 1, close - open - 1);
-}
-
-static bool
-reads_clock_walker(Node *node, void *context)
-{
-	const ArcSource *source = context;
-
-	if (node == NULL)
-		return false;
-	if (IsA(node, Const))
-	{
-		Const	   *constant = (Const *) node;
-
-		if (constant->constisnull || !is_date_or_time(constant->consttype))
-			return false;
-
-		/* A location of a view's text is no place in ours, but harmless. */
-		return constant->location >= 0 &&
-			constant->location < (int) strlen(source->text) &&
-			literal_names_moment(source->text, constant->location);
-	}
-	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, reads_clock_walker, context, 0);
-	return expression_tree_walker(node, reads_clock_walker, context);
-}
-
 /* -- parameters ---------------------------------------------------------------- */
 
 static void
@@ -240,7 +154,8 @@ read_params(ArcSource *source, const Oid *types)
 		param->isnull = text == NULL;
 		getTypeInputInfo(type, &input, &ioparam);
 		param->value = OidInputFunctionCall(input, unconstify(char *, text), ioparam, -1);
-		if (text != NULL && is_date_or_time(type) && names_moment(text, strlen(text)))
+		if (text != NULL && arc_type_holds_moment(type) &&
+			arc_text_names_moment(text, strlen(text)))
 			source->reads_clock = true;
 	}
 }
@@ -316,7 +231,7 @@ arc_source_analyse(ArcSource *source)
 				source->param_texts = palloc0((ntypes + 1) * sizeof(char *));
 			}
 			check_param_count(source, ntypes);
-			source->reads_clock = reads_clock_walker((Node *) source->query, source);
+			source->reads_clock = arc_query_reads_clock(source->query, source->text);
 			read_params(source, types);
 		}
 	}
@@ -336,6 +251,13 @@ arc_source_plan(ArcSource *source)
 
 /* -- looking at the analysed query ------------------------------------------------ */
 
+/* What a function of the user's reads may be hidden by a temporary table. */
+static bool
+is_user_function(Oid function, void *context)
+{
+	return function >= FirstNormalObjectId;
+}
+
 static bool
 temporary_walker(Node *node, void *context)
 {
@@ -354,6 +276,8 @@ temporary_walker(Node *node, void *context)
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, temporary_walker, context,
 								 QTW_EXAMINE_RTES_BEFORE);
+	if (check_functions_in_node(node, is_user_function, NULL))
+		return true;
 	return expression_tree_walker(node, temporary_walker, context);
 }
 
