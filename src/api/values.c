@@ -59,12 +59,13 @@ typedef struct Found
 {
 	ArcSharedEntry *entry;		/* or NULL */
 	bool		pinned;
+	bool		bypassed;		/* none, because the transaction wrote something */
 } Found;
 
 static Found
 find(const ArcReader *reader, const ArcKey *key)
 {
-	Found		found = {NULL, false};
+	Found		found = {0};
 	ArcVerdict	verdict;
 
 	if (reader->use != ARC_USABLE)
@@ -81,8 +82,7 @@ find(const ArcReader *reader, const ArcKey *key)
 		case ARC_PENDING_NOTHING:
 			found.entry = arc_cache_find(reader, key, NULL, &verdict);
 			found.pinned = found.entry != NULL;
-			if (verdict == ARC_VERDICT_OWN_WRITES)
-				arc_stats_count(ARC_BYPASS_OWN_WRITES);
+			found.bypassed = verdict == ARC_VERDICT_OWN_WRITES;
 			break;
 	}
 	return found;
@@ -128,7 +128,7 @@ get(const ArcReader *reader, const ArcKey *key)
 	if (found.entry == NULL)
 	{
 		if (reader->use == ARC_USABLE)
-			arc_stats_count(ARC_MISSES);
+			arc_stats_count(found.bypassed ? ARC_BYPASS_OWN_WRITES : ARC_MISSES);
 		else
 			arc_reader_count_bypass(reader);
 		return NULL;

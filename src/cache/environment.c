@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/gin.h"
 #include "cache/environment.h"
 #include "catalog/namespace.h"
 #include "miscadmin.h"
@@ -17,6 +18,7 @@
 #include "pgtime.h"
 #include "tsearch/ts_cache.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/bytea.h"
 #include "utils/float.h"
 #include "utils/guc.h"
@@ -45,6 +47,8 @@ arc_environment_append(StringInfo to)
 		xmloption,
 		row_security,
 		Array_nulls,
+		quote_all_identifiers,
+		GinFuzzySearchLimit,
 		Transform_null_equals,
 		standard_conforming_strings,
 		backslash_quote,
@@ -57,7 +61,10 @@ arc_environment_append(StringInfo to)
 	append_text(to, locale_numeric);
 	append_text(to, locale_time);
 	append_text(to, TSCurrentConfig);
+
+	/* Of these the server exports no variable. */
 	append_text(to, GetConfigOption("timezone_abbreviations", true, false));
+	append_text(to, GetConfigOption("restrict_nonsystem_relation_kind", true, false));
 }
 
 bool

@@ -70,6 +70,7 @@ capture_setting(AssessContext *context, const char *name)
 }
 
 static void assess_function(AssessContext *context, Oid function);
+static bool assess_expression(Node *node, void *arg);
 
 /* The server calls all aggregates immutable; what they call need not be. */
 static void
@@ -110,8 +111,11 @@ assess_builtin(AssessContext *context, const char *name, const char *prosrc)
 		case ARC_BUILTIN_SESSION_USER:
 			capture_setting(context, "session_authorization");
 			break;
-		case ARC_BUILTIN_NAMED_SETTING: /* these two: see assess_call() */
-		case ARC_BUILTIN_CONVERTS:
+		case ARC_BUILTIN_CONVERTS:	/* see assess_call() */
+			break;
+		case ARC_BUILTIN_NAMED_SETTING: /* not called plainly: see there */
+			restrict_to(context, ARC_CACHE_NEVER,
+						psprintf("Function %s() is not called with a constant.", name));
 			break;
 		case ARC_BUILTIN_UNKNOWN:
 			restrict_to(context, ARC_CACHE_NEVER,
@@ -164,13 +168,58 @@ assess_function_checker(Oid function, void *context)
 	return false;
 }
 
-/* A text found at run time that becomes a date may turn out to be 'today'. */
+/* Converting to a domain checks its constraints, which no plan shows. */
+static void
+assess_domain(AssessContext *context, Oid domain)
+{
+	DomainConstraintRef constraints;
+	ListCell   *lc;
+
+	InitDomainConstraintRef(domain, &constraints, CurrentMemoryContext, false);
+	foreach(lc, constraints.constraints)
+		(void) assess_expression((Node *) ((DomainConstraintState *) lfirst(lc))->check_expr,
+								 context);
+}
+
+/*
+ * Texts that are found at run time are read as this type.  A text that becomes
+ * a date may turn out to be 'today'; other types may do what their input
+ * functions do.
+ */
 static void
 assess_conversion(AssessContext *context, Oid type)
 {
-	if (type != RECORDOID && arc_type_holds_moment(type))
+	Oid			element;
+	Oid			input;
+	Oid			ioparam;
+
+	check_stack_depth();
+	if (type == RECORDOID)
+		return;
+	if (get_typtype(type) == TYPTYPE_DOMAIN)
+		assess_domain(context, type);
+	type = getBaseType(type);
+	element = get_element_type(type);
+	if (OidIsValid(element))
+		assess_conversion(context, element);
+	else if (get_typtype(type) == TYPTYPE_COMPOSITE)
+	{
+		TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
+
+		for (int i = 0; i < desc->natts; i++)
+		{
+			if (!TupleDescAttr(desc, i)->attisdropped)
+				assess_conversion(context, TupleDescAttr(desc, i)->atttypid);
+		}
+	}
+	else if (arc_type_holds_moment(type))
 		restrict_to(context, ARC_CACHE_BY_TTL,
 					"Texts that are converted to dates or times may name the present.");
+	else if (type >= FirstNormalObjectId)
+	{
+		getTypeInputInfo(type, &input, &ioparam);
+		assess_function(context, input);
+	}
 }
 
 static void
@@ -182,38 +231,36 @@ assess_conversions(AssessContext *context, List *types)
 		assess_conversion(context, lfirst_oid(lc));
 }
 
-/* current_setting('name') captures that setting; any other form cannot. */
-static void
-assess_setting_name(AssessContext *context, Node *argument)
-{
-	if (argument != NULL && IsA(argument, Const) && !((Const *) argument)->constisnull)
-		capture_setting(context, TextDatumGetCString(((Const *) argument)->constvalue));
-	else
-		restrict_to(context, ARC_CACHE_NEVER,
-					"The name that current_setting() is called with is not a constant.");
-}
-
-/* Calls of built-ins that depend on what they are called with. */
-static void
+/*
+ * Calls of built-ins that depend on what they are called with.  Returns true
+ * if that is all there is to say of the function.
+ */
+static bool
 assess_call(AssessContext *context, FuncExpr *call)
 {
 	HeapTuple	tuple;
 	ArcBuiltin	builtin = ARC_BUILTIN_SETTINGS;
+	Node	   *argument = call->args ? linitial(call->args) : NULL;
 
 	if (call->funcid >= FirstGenbkiObjectId)
-		return;
+		return false;
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(call->funcid));
 	if (!HeapTupleIsValid(tuple))
-		return;
+		return false;
 	if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == INTERNALlanguageId)
 		builtin = arc_builtin_classify(TextDatumGetCString(arc_compat_syscache_attr(PROCOID, tuple,
 																					Anum_pg_proc_prosrc)));
 	ReleaseSysCache(tuple);
 
-	if (builtin == ARC_BUILTIN_NAMED_SETTING)
-		assess_setting_name(context, call->args ? linitial(call->args) : NULL);
-	else if (builtin == ARC_BUILTIN_CONVERTS)
+	if (builtin == ARC_BUILTIN_CONVERTS)
 		assess_conversion(context, call->funcresulttype);
+	if (builtin != ARC_BUILTIN_NAMED_SETTING ||
+		argument == NULL || !IsA(argument, Const) || ((Const *) argument)->constisnull)
+		return false;
+
+	/* current_setting('name'): that setting is captured. */
+	capture_setting(context, TextDatumGetCString(((Const *) argument)->constvalue));
+	return true;
 }
 
 static void
@@ -239,13 +286,17 @@ static bool
 assess_expression(Node *node, void *arg)
 {
 	AssessContext *context = arg;
+	bool		assessed = false;
 
 	if (node == NULL)
 		return false;
 	switch (nodeTag(node))
 	{
 		case T_FuncExpr:
-			assess_call(context, (FuncExpr *) node);
+			assessed = assess_call(context, (FuncExpr *) node);
+			break;
+		case T_CoerceToDomain:
+			assess_domain(context, ((CoerceToDomain *) node)->resulttype);
 			break;
 		case T_CoerceViaIO:
 			assess_conversion(context, ((CoerceViaIO *) node)->resulttype);
@@ -283,7 +334,8 @@ assess_expression(Node *node, void *arg)
 				assess_conversion(context, exprType(node));
 			break;
 	}
-	(void) check_functions_in_node(node, assess_function_checker, context);
+	if (!assessed)
+		(void) check_functions_in_node(node, assess_function_checker, context);
 	return expression_tree_walker(node, assess_expression, arg);
 }
 

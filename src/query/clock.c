@@ -97,35 +97,39 @@ arc_text_names_moment(const char *text, Size length)
 	return false;
 }
 
-/*
- * Look at the literal that starts at or behind a constant's location.  One
- * that is not plainly quoted, or spells characters by escapes, counts as
- * naming a moment if anything behind it does or could.
- */
+/* Where in the text the literals stand that name a moment. */
 static bool
-literal_names_moment(const char *text, int location)
+raw_walker(Node *node, void *context)
 {
-	const char *start = text + location;
-	const char *open = strchr(start, '\'');
-	const char *close = open ? strchr(open + 1, '\'') : NULL;
+	List	  **locations = context;
 
-	if (*start == '$' || close == NULL)
-		return arc_text_names_moment(start, strlen(start));
-	if (memchr(open, '\\', close - open) != NULL)
-		return true;
-	return arc_text_names_moment(open + 1, close - open - 1);
+	if (node == NULL)
+		return false;
+	if (IsA(node, A_Const))
+	{
+		A_Const    *literal = (A_Const *) node;
+
+		if (!literal->isnull && IsA(&literal->val, String) &&
+			arc_text_names_moment(strVal(&literal->val), strlen(strVal(&literal->val))))
+			*locations = lappend_int(*locations, literal->location);
+		return false;
+	}
+	return raw_expression_tree_walker(node, raw_walker, context);
 }
 
-typedef struct LiteralContext
+List *
+arc_literals_of_moments(const RawStmt *statement)
 {
-	const char *text;
-	int			length;
-} LiteralContext;
+	List	   *locations = NIL;
+
+	(void) raw_walker(statement->stmt, &locations);
+	return locations;
+}
 
 static bool
-literal_walker(Node *node, void *context)
+constant_walker(Node *node, void *context)
 {
-	LiteralContext *in = context;
+	List	   *locations = context;
 
 	if (node == NULL)
 		return false;
@@ -133,26 +137,26 @@ literal_walker(Node *node, void *context)
 	{
 		Const	   *constant = (Const *) node;
 
-		/* A location in a view's text is none in ours, but does no harm. */
-		return !constant->constisnull && constant->location >= 0 &&
-			constant->location < in->length &&
-			arc_type_holds_moment(constant->consttype) &&
-			literal_names_moment(in->text, constant->location);
+		/*
+		 * A constant keeps its literal's location.  A timetz without a zone
+		 * of fixed offset takes the offset of today.  (A location in a view's
+		 * text may mislead us; that costs an entry a ttl.)
+		 */
+		if (constant->constisnull || constant->location < 0)
+			return false;
+		return getBaseType(constant->consttype) == TIMETZOID ||
+			(list_member_int(locations, constant->location) &&
+			 arc_type_holds_moment(constant->consttype));
 	}
 	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, literal_walker, context, 0);
-	return expression_tree_walker(node, literal_walker, context);
+		return query_tree_walker((Query *) node, constant_walker, context, 0);
+	return expression_tree_walker(node, constant_walker, context);
 }
 
 bool
-arc_query_reads_clock(const Query *query, const char *text)
+arc_query_reads_clock(const Query *query, List *locations)
 {
-	LiteralContext context = {text, strlen(text)};
-
-	/* Nothing to look for: the usual case, and no tree to walk. */
-	if (!arc_text_names_moment(text, context.length) && strchr(text, '\\') == NULL)
-		return false;
-	return literal_walker((Node *) query, &context);
+	return constant_walker((Node *) query, locations);
 }
 
 /* Is this function among those whose change invalidates the plan? */

@@ -25,8 +25,11 @@ extern bool arc_type_holds_moment(Oid type);
 
 extern bool arc_text_names_moment(const char *text, Size length);
 
-/* Does a literal of the query's text name one? */
-extern bool arc_query_reads_clock(const Query *query, const char *text);
+/* The locations of literals that name one, in a statement before analysis. */
+extern List *arc_literals_of_moments(const RawStmt *statement);
+
+/* Did one of them become a date or time in the analysed query? */
+extern bool arc_query_reads_clock(const Query *query, List *locations);
 
 /* Does the body of an SQL function that the plan may have inlined? */
 extern bool arc_plan_inlines_clock(const PlannedStmt *plan);

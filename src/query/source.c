@@ -154,8 +154,9 @@ read_params(ArcSource *source, const Oid *types)
 		param->isnull = text == NULL;
 		getTypeInputInfo(type, &input, &ioparam);
 		param->value = OidInputFunctionCall(input, unconstify(char *, text), ioparam, -1);
-		if (text != NULL && arc_type_holds_moment(type) &&
-			arc_text_names_moment(text, strlen(text)))
+		if (text != NULL &&
+			(getBaseType(type) == TIMETZOID ||
+			 (arc_type_holds_moment(type) && arc_text_names_moment(text, strlen(text)))))
 			source->reads_clock = true;
 	}
 }
@@ -209,6 +210,7 @@ arc_source_analyse(ArcSource *source)
 {
 	ErrorContextCallback callback;
 	List	   *statements;
+	List	   *moments;
 	Oid		   *types = NULL;
 	int			ntypes = 0;
 
@@ -217,7 +219,11 @@ arc_source_analyse(ArcSource *source)
 	source->refusal = statement_refusal(statements);
 	if (source->refusal == NULL)
 	{
-		List	   *queries =
+		List	   *queries;
+
+		/* Analysis scribbles on the statement. */
+		moments = arc_literals_of_moments(linitial_node(RawStmt, statements));
+		queries =
 			pg_analyze_and_rewrite_varparams(linitial_node(RawStmt, statements),
 											 source->text, &types, &ntypes, NULL);
 
@@ -231,7 +237,7 @@ arc_source_analyse(ArcSource *source)
 				source->param_texts = palloc0((ntypes + 1) * sizeof(char *));
 			}
 			check_param_count(source, ntypes);
-			source->reads_clock = arc_query_reads_clock(source->query, source->text);
+			source->reads_clock = arc_query_reads_clock(source->query, moments);
 			read_params(source, types);
 		}
 	}
