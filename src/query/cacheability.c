@@ -172,11 +172,12 @@ assess_function_checker(Oid function, void *context)
 static void
 assess_domain(AssessContext *context, Oid domain)
 {
-	DomainConstraintRef constraints;
+	DomainConstraintRef *reference = palloc(sizeof(DomainConstraintRef));
 	ListCell   *lc;
 
-	InitDomainConstraintRef(domain, &constraints, CurrentMemoryContext, false);
-	foreach(lc, constraints.constraints)
+	/* It lives as long as its memory context, which will release it. */
+	InitDomainConstraintRef(domain, reference, CurrentMemoryContext, false);
+	foreach(lc, reference->constraints)
 		(void) assess_expression((Node *) ((DomainConstraintState *) lfirst(lc))->check_expr,
 								 context);
 }

@@ -235,6 +235,7 @@ typedef struct RowsReceiver
 	RowTarget  *target;			/* or NULL: the image alone */
 	Size		limit;
 	bool		keeping;		/* the image is still being made */
+	bool		too_large;
 	StringInfoData image;
 	MemoryContext per_row;
 } RowsReceiver;
@@ -317,6 +318,7 @@ keep_row(RowsReceiver *receiver, TupleTableSlot *slot)
 	if (receiver->image.len + (Size) length + 2 * MAXIMUM_ALIGNOF > receiver->limit)
 	{
 		receiver->keeping = false;
+		receiver->too_large = true;
 		pfree(receiver->image.data);
 		receiver->image.data = NULL;
 		return;
@@ -368,6 +370,7 @@ capture_rows(const ArcSource *source, RowTarget *target, Size limit, ArcCapture 
 	capture->cost = run(source, &receiver.pub);
 	MemoryContextDelete(receiver.per_row);
 	capture->value = receiver.keeping ? receiver.image.data : NULL;
+	capture->too_large = receiver.too_large;
 	capture->size = receiver.keeping ? receiver.image.len : 0;
 }
 

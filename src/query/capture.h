@@ -26,7 +26,8 @@
 
 typedef struct ArcCapture
 {
-	void	   *value;			/* Jsonb, or the image of rows */
+	void	   *value;			/* Jsonb, or the image of rows, or NULL */
+	bool		too_large;		/* why there is no image: else the types */
 	Size		size;
 	double		cost;			/* microseconds spent running */
 } ArcCapture;

@@ -280,7 +280,8 @@ compute(ReadThrough *read, bool may_publish)
 	if (may_publish && fill.open && assessment.cacheability != ARC_CACHE_NEVER)
 	{
 		if (capture.value == NULL)
-			arc_stats_count(ARC_REJECTED_OVERSIZE);
+			arc_stats_count(capture.too_large ? ARC_REJECTED_OVERSIZE :
+							ARC_BYPASS_UNCACHEABLE);
 		else
 			publish(read, &fill, &capture, &assessment, &dependencies);
 	}

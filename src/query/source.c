@@ -129,7 +129,7 @@ check_param_count(const ArcSource *source, int placeholders)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("wrong number of parameters for cached query"),
-				 errdetail("The query has %d placeholders, but params has %d elements.",
+				 errdetail("The query has placeholders up to $%d, and params has %d.",
 						   placeholders, source->nparams)));
 }
 
