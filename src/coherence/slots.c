@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "access/xlog.h"
 #include "base/compat.h"
 #include "base/settings.h"
 #include "base/shmem.h"
@@ -154,7 +155,16 @@ unknown_before(void)
 
 	if (unlikely(unknown == 0))
 	{
-		uint64		last = arc_compat_next_full_xid() - 1;
+		uint64		last;
+
+		/*
+		 * In recovery the writers are another server's and register nothing;
+		 * so until it has ended everything is unknown, and that is not yet
+		 * the time to say up to where.
+		 */
+		if (RecoveryInProgress())
+			return PG_UINT64_MAX;
+		last = arc_compat_next_full_xid() - 1;
 
 		if (pg_atomic_compare_exchange_u64(&shared->unknown_before, &unknown, last))
 			unknown = last;
