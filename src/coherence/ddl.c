@@ -165,10 +165,16 @@ static UtilityEffect
 alter_table_effect(const AlterTableStmt *stmt)
 {
 	ListCell   *lc;
+	Oid			relid;
 
 	if (stmt->objtype == OBJECT_INDEX || stmt->objtype == OBJECT_SEQUENCE ||
 		names_temporary(stmt->relation))
 		return WRITES_NOTHING;
+
+	/* Results do not depend on the views that they were read through. */
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	if (!OidIsValid(relid) || get_rel_relkind(relid) == RELKIND_VIEW)
+		return WRITES_DEFINITIONS;
 	foreach(lc, stmt->cmds)
 	{
 		if (!is_local_alter(lfirst_node(AlterTableCmd, lc)))

@@ -398,7 +398,7 @@ arc_assess(const ArcSource *source, ArcAssessment *assessment)
 
 	AssessContext context = {
 		.assessment = assessment,
-		.row_security = source->plan->dependsOnRole
+		.row_security = source->row_security
 	};
 
 	*assessment = (ArcAssessment)

@@ -16,6 +16,8 @@
 #include "base/compat.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -205,6 +207,17 @@ query_refusal(List *queries)
 	return NULL;
 }
 
+static bool
+row_security_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return ((Query *) node)->hasRowSecurity ||
+			query_tree_walker((Query *) node, row_security_walker, context, 0);
+	return expression_tree_walker(node, row_security_walker, context);
+}
+
 void
 arc_source_analyse(ArcSource *source)
 {
@@ -236,6 +249,7 @@ arc_source_analyse(ArcSource *source)
 				source->nparams = ntypes;
 				source->param_texts = palloc0((ntypes + 1) * sizeof(char *));
 			}
+			source->row_security = row_security_walker((Node *) source->query, NULL);
 			check_param_count(source, ntypes);
 			source->reads_clock = arc_query_reads_clock(source->query, moments);
 			read_params(source, types);
@@ -257,11 +271,26 @@ arc_source_plan(ArcSource *source)
 
 /* -- looking at the analysed query ------------------------------------------------ */
 
-/* What a function of the user's reads may be hidden by a temporary table. */
+/*
+ * A function that may be inlined reads what its names mean here; one of a
+ * temporary table may hide another.
+ */
 static bool
-is_user_function(Oid function, void *context)
+may_be_inlined(Oid function, void *context)
 {
-	return function >= FirstNormalObjectId;
+	HeapTuple	tuple;
+	bool		result;
+
+	if (function < FirstNormalObjectId)
+		return false;
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = ((Form_pg_proc) GETSTRUCT(tuple))->prolang == SQLlanguageId &&
+		((Form_pg_proc) GETSTRUCT(tuple))->provolatile == PROVOLATILE_STABLE &&
+		heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL);
+	ReleaseSysCache(tuple);
+	return result;
 }
 
 static bool
@@ -282,7 +311,7 @@ temporary_walker(Node *node, void *context)
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, temporary_walker, context,
 								 QTW_EXAMINE_RTES_BEFORE);
-	if (check_functions_in_node(node, is_user_function, NULL))
+	if (check_functions_in_node(node, may_be_inlined, NULL))
 		return true;
 	return expression_tree_walker(node, temporary_walker, context);
 }

@@ -29,6 +29,7 @@ typedef struct ArcSource
 	ParamListInfo params;		/* or NULL */
 	bool		guess_params;	/* without parameters take NULLs */
 	const char *refusal;		/* why it is not one SELECT, or NULL */
+	bool		row_security;	/* policies apply to what it reads */
 	bool		reads_clock;	/* a literal such as 'today' did */
 	PlannedStmt *plan;			/* once planned */
 } ArcSource;
