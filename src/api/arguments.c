@@ -12,8 +12,8 @@
 #include "catalog/pg_type.h"
 #include "utils/timestamp.h"
 
-/* A hundred years. */
-#define TTL_MAX		(INT64CONST(100) * 366 * 24 * 3600 * 1000)
+#define TTL_MAX_DAYS	36000
+#define TTL_MAX			(INT64CONST(1000) * TTL_MAX_DAYS * SECS_PER_DAY)
 
 void
 arc_argument_need_preload(void)
@@ -53,7 +53,7 @@ arc_argument_ttl(FunctionCallInfo fcinfo, int n)
 	if (milliseconds > TTL_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("ttl must not exceed 100 years"),
+				 errmsg("ttl must not exceed %d days", TTL_MAX_DAYS),
 				 errhint("Leave it out for an entry that does not expire.")));
 	return Max((int64) milliseconds, 1);
 }

@@ -342,6 +342,12 @@ set(const SetOptions *options, const ArcKey *key, const Jsonb *value)
 	}
 	spec.meta = arc_meta_build(&options->meta, &meta_size);
 	spec.meta_size = meta_size;
+	if (meta_size > ARC_META_MAX)
+	{
+		arc_stats_count(ARC_REJECTED_OVERSIZE);
+		arc_pending_delete(key);
+		return false;
+	}
 	return arc_pending_set(&spec);
 }
 

@@ -292,14 +292,16 @@ settle_dependencies(const ArcFill *fill, ArcDependency *dependencies, int n)
 	return true;
 }
 
-/* Which statements of ours forbid publishing? */
-static bool
-written_by_us(const ArcDependency *dependencies, int n, const ArcKey *key)
+bool
+arc_fill_own_writes(const ArcFill *fill, const ArcDependency *dependencies, int n)
 {
-	if (arc_pending_touches(key))
+	if (arc_pending_touches(&fill->key))
 		return true;
 	if (arc_writeset_is_empty())
 		return false;
+	if (arc_writeset_has(arc_token_definitions(MyDatabaseId)) ||
+		arc_writeset_has(arc_token_roles()))
+		return true;
 	for (int i = 0; i < n; i++)
 	{
 		if (arc_writeset_has(dependencies[i].token))
@@ -319,7 +321,8 @@ arc_fill_publish(ArcFill *fill, const ArcResult *result)
 	void	   *meta;
 	Size		meta_size;
 
-	if (!fill->open || !arc_cache_size_allowed(result->size))
+	if (!fill->open || !arc_cache_size_allowed(result->size) ||
+		arc_fill_own_writes(fill, result->dependencies, n))
 		return false;
 
 	dependencies = palloc((n + 2) * sizeof(ArcDependency));
@@ -335,11 +338,6 @@ arc_fill_publish(ArcFill *fill, const ArcResult *result)
 		.token = arc_token_roles(), .kind = ARC_DEPENDS_ON_ROLES
 	};
 
-	if (written_by_us(dependencies, n, &fill->key))
-	{
-		arc_stats_count(ARC_BYPASS_OWN_WRITES);
-		return false;
-	}
 	if (!settle_dependencies(fill, dependencies, n))
 	{
 		arc_stats_count(ARC_REJECTED_STALE_FILL);

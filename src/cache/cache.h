@@ -119,6 +119,10 @@ typedef struct ArcResult
 } ArcResult;
 
 extern void arc_fill_open(ArcFill *fill, const ArcReader *reader, const ArcKey *key);
+
+/* Has this transaction written any of it? Then nothing can be published. */
+extern bool arc_fill_own_writes(const ArcFill *fill,
+								const ArcDependency *dependencies, int n);
 extern bool arc_fill_publish(ArcFill *fill, const ArcResult *result);
 
 /* -- limits ---------------------------------------------------------------- */

@@ -205,6 +205,7 @@ give_up_oldest(void)
 		if (ops[oldest_set].entry != NULL)
 		{
 			drop_entry(&ops[oldest_set]);
+			arc_stats_count(ARC_REJECTED_FULL);
 			return true;
 		}
 	}

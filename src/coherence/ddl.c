@@ -231,7 +231,11 @@ effect_of(Node *stmt, RangeVar **relation)
 		case T_LockStmt:
 		case T_LoadStmt:
 		case T_CheckPointStmt:
-			/* Change how data is stored or found, not what it says. */
+
+			/*
+			 * Change how data is stored or found, not what it says.  (A
+			 * rewrite reaches the relation through the other hook.)
+			 */
 		case T_VacuumStmt:
 		case T_ClusterStmt:
 		case T_ReindexStmt:

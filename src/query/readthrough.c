@@ -253,6 +253,24 @@ publish(ReadThrough *read, ArcFill *fill, const ArcCapture *capture,
 		arc_stats_add(ARC_FILL_TIME, (uint64) capture->cost);
 }
 
+/* Count the miss, or why it is none; returns whether there is a use in a fill. */
+static bool
+count_miss(const ArcFill *fill, const ArcAssessment *assessment,
+		   const ArcDependencies *dependencies)
+{
+	if (assessment->cacheability == ARC_CACHE_NEVER)
+		arc_stats_count(ARC_BYPASS_UNCACHEABLE);
+	else if (arc_fill_own_writes(fill, dependencies->array, dependencies->n))
+		arc_stats_count(ARC_BYPASS_OWN_WRITES);
+	else
+	{
+		arc_stats_count(ARC_MISSES);
+		return true;
+	}
+	return false;
+}
+
+/* may_publish only if the cache takes part. */
 static void
 compute(ReadThrough *read, bool may_publish)
 {
@@ -271,13 +289,12 @@ compute(ReadThrough *read, bool may_publish)
 				 errmsg("query cannot be cached"),
 				 errdetail_internal("%s", assessment.reason)));
 
-	if (read->reader.use == ARC_USABLE && may_publish)
-		arc_stats_count(assessment.cacheability == ARC_CACHE_NEVER ?
-						ARC_BYPASS_UNCACHEABLE : ARC_MISSES);
+	if (may_publish)
+		may_publish = count_miss(&fill, &assessment, &dependencies);
 
 	read->form->compute(read->form, read->source, &capture);
 
-	if (may_publish && fill.open && assessment.cacheability != ARC_CACHE_NEVER)
+	if (may_publish)
 	{
 		if (capture.value == NULL)
 			arc_stats_count(capture.too_large ? ARC_REJECTED_OVERSIZE :
@@ -461,7 +478,7 @@ arc_explain_query(const char *query, ArrayType *params, ArcExplanation *explanat
 {
 	ArcSource  *source = arc_source_make(query, params);
 
-	source->guess_params = params == NULL;
+	source->leave_params = params == NULL;
 	arc_source_analyse(source);
 	assess(source, NULL, &explanation->assessment, &explanation->dependencies);
 }

@@ -127,12 +127,15 @@ push_error_context(ErrorContextCallback *callback, const ArcSource *source)
 static void
 check_param_count(const ArcSource *source, int placeholders)
 {
-	if (placeholders != source->nparams)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("wrong number of parameters for cached query"),
-				 errdetail("The query has placeholders up to $%d, and params has %d.",
-						   placeholders, source->nparams)));
+	if (placeholders == source->nparams)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("wrong number of parameters for cached query"),
+			 placeholders == 0 ?
+			 errdetail("The query has no placeholder.") :
+			 errdetail("The query has placeholders up to $%d, and params has %d.",
+					   placeholders, source->nparams)));
 }
 
 static void
@@ -244,13 +247,9 @@ arc_source_analyse(ArcSource *source)
 		if (source->refusal == NULL)
 		{
 			source->query = linitial_node(Query, queries);
-			if (source->guess_params)
-			{
-				source->nparams = ntypes;
-				source->param_texts = palloc0((ntypes + 1) * sizeof(char *));
-			}
 			source->row_security = row_security_walker((Node *) source->query, NULL);
-			check_param_count(source, ntypes);
+			if (!source->leave_params)
+				check_param_count(source, ntypes);
 			source->reads_clock = arc_query_reads_clock(source->query, moments);
 			read_params(source, types);
 		}
