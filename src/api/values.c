@@ -487,11 +487,23 @@ add_to_counter(ArcSharedEntry *entry, int64 by)
 	return sum;
 }
 
-/* The entry that we looked at is still the one of this key. */
-static bool
-guard_same(void *arg, ArcSharedEntry *existing)
+typedef struct CounterGuard
 {
-	return existing == arg;
+	ArcSharedEntry *seen;		/* what we looked at, or NULL */
+	ArcSharedEntry *counter;	/* to take its place */
+	bool		deleted;		/* by others, who have not finished */
+} CounterGuard;
+
+/* The entry that we looked at must still be the one of this key. */
+static bool
+guard_counter(void *arg, ArcSharedEntry *existing)
+{
+	CounterGuard *guard = arg;
+
+	if (existing != guard->seen)
+		return false;
+	guard->deleted = !arc_pending_fence_new(guard->counter);
+	return !guard->deleted;
 }
 
 /* A counter made from a value keeps its tags, dependencies and expiry. */
@@ -520,6 +532,7 @@ make_counter(const ArcKey *key, ArcSharedEntry *seen, bool keeps, int64 value,
 		.expires = expires,
 		.cost = SET_COST
 	};
+	CounterGuard guard = {0};
 	ArcSharedEntry *entry;
 
 	if (keeps)
@@ -533,9 +546,15 @@ make_counter(const ArcKey *key, ArcSharedEntry *seen, bool keeps, int64 value,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("no room for a counter in the cache")));
 	}
-	if (arc_store_insert(entry, guard_same, seen))
+	guard.seen = seen;
+	guard.counter = entry;
+	if (arc_store_insert(entry, guard_counter, &guard))
 		return true;
 	arc_store_discard(entry);
+	if (guard.deleted)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("counter is being deleted by several transactions")));
 	return false;
 }
 

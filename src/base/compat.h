@@ -45,6 +45,16 @@
 	U64FromFullTransactionId(*(volatile FullTransactionId *) &ShmemVariableCache->nextXid)
 #endif
 
+/* Can the status of this (64-bit) transaction id still be looked up? */
+#if PG_VERSION_NUM >= 170000
+#define arc_compat_oldest_clog_xid()	(TransamVariables->oldestClogXid)
+#else
+#define arc_compat_oldest_clog_xid()	(ShmemVariableCache->oldestClogXid)
+#endif
+#define arc_compat_clog_has(xid) \
+	(arc_compat_next_full_xid() - (xid) < (UINT64CONST(1) << 31) && \
+	 TransactionIdFollowsOrEquals((TransactionId) (xid), arc_compat_oldest_clog_xid()))
+
 /* This process's place in ProcGlobal->allProcs. */
 #if PG_VERSION_NUM >= 170000
 #define arc_compat_proc_number()	MyProcNumber

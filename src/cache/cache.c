@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/parallel.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/compat.h"
@@ -104,13 +105,30 @@ arc_cache_key(ArcKeySpace space, const char *name, uint32 length)
 
 /* -- reading --------------------------------------------------------------- */
 
+/*
+ * Has a transaction that the reader sees deleted this entry?  Who rolls back
+ * takes his fence away, but for ROLLBACK PREPARED, after which we do.
+ */
+static bool
+is_fenced_off(const ArcReader *reader, const ArcSharedEntry *entry)
+{
+	pg_atomic_uint64 *field = unconstify(pg_atomic_uint64 *, &entry->fence);
+	uint64		fence = pg_atomic_read_u64(field);
+
+	if (fence == 0 || !arc_view_finished(&reader->view, fence))
+		return false;
+	if (!arc_compat_clog_has(fence) || TransactionIdDidCommit((TransactionId) fence))
+		return true;
+	(void) pg_atomic_compare_exchange_u64(field, &fence, 0);
+	return false;
+}
+
 /* May the reader be given this entry, as far as data and time are concerned? */
 static ArcVerdict
 judge(const ArcReader *reader, const ArcSharedEntry *entry)
 {
 	const ArcMeta *meta = arc_meta_of(entry);
 	const ArcDependency *dependencies = arc_meta_dependencies(meta);
-	uint64		fence;
 
 	if (pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &entry->expires)) != 0 &&
 		arc_entry_expired(entry, GetCurrentTimestamp()))
@@ -130,9 +148,7 @@ judge(const ArcReader *reader, const ArcSharedEntry *entry)
 		return ARC_VERDICT_HIT;
 	}
 
-	/* A committed transaction removes this entry, or is about to. */
-	fence = pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &entry->fence));
-	if (fence != 0 && arc_view_finished(&reader->view, fence))
+	if (is_fenced_off(reader, entry))
 		return ARC_VERDICT_MISS;
 
 	if (!arc_writeset_is_empty())

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/settings.h"
@@ -19,10 +20,12 @@
 #include "cache/glob.h"
 #include "cache/pending.h"
 #include "coherence/slots.h"
+#include "coherence/visibility.h"
 #include "coherence/writeset.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "storage/procarray.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
@@ -87,8 +90,9 @@ start(void)
 	if (context != NULL)
 		return;
 
-	/* The first count of a backend may raise; the next may be after COMMIT. */
+	/* What allocates memory the first time may be needed after COMMIT. */
 	arc_stats_add(ARC_SETS, 0);
+	(void) TransactionIdIsInProgress(ReadNextTransactionId());
 	context = AllocSetContextCreate(TopTransactionContext, "arcache pending",
 									ALLOCSET_DEFAULT_SIZES);
 	ctl.keysize = sizeof(ArcKey);
@@ -421,7 +425,66 @@ guard_of(const ArcKey *key)
 	return arc_token_key(key->database, key->role, key->name, key->length);
 }
 
-/* Register or bump the guards of all that is set or deleted. */
+/*
+ * The writer of this guard that is still in progress, and is not us: 0 if
+ * there is none, PG_UINT64_MAX if there is more than one or it is unknown.
+ */
+static uint64
+unfinished_writer(ArcToken guard)
+{
+	ArcSlotState state;
+	uint64		found = 0;
+
+	arc_slot_read(guard, &state);
+	for (int k = 0; k < ARC_RING_SIZE; k++)
+	{
+		uint64		xid = state.ring[k];
+
+		if (xid == 0 || xid == fence_xid ||
+			!TransactionIdIsInProgress((TransactionId) xid))
+			continue;
+		if (found != 0 && found != xid)
+			return PG_UINT64_MAX;
+		found = xid;
+	}
+	if (state.hard >= arc_oldest_running())
+		return PG_UINT64_MAX;
+	return found;
+}
+
+bool
+arc_pending_fence_new(ArcSharedEntry *entry)
+{
+	ArcKey		key = {
+		.database = entry->database,
+		.role = entry->role,
+		.length = entry->key_length,
+		.name = arc_entry_key(entry)
+	};
+	uint64		one;
+	uint64		all;
+
+	if (RecoveryInProgress())
+		return true;
+	one = unfinished_writer(guard_of(&key));
+	all = unfinished_writer(arc_token_keys(key.database, key.role));
+	if (one == PG_UINT64_MAX || all == PG_UINT64_MAX ||
+		(one != 0 && all != 0 && one != all))
+		return false;
+	pg_atomic_write_u64(&entry->fence, Max(one, all));
+	return true;
+}
+
+static bool
+guard_set(void *arg, ArcSharedEntry *existing)
+{
+	return arc_pending_fence_new(arg);
+}
+
+/*
+ * Register or bump the guards of all that is set or deleted, and wait for the
+ * insertions that did not see it.
+ */
 static void
 touch_guards(uint64 xid)
 {
@@ -443,6 +506,10 @@ touch_guards(uint64 xid)
 			arc_slot_register(token, xid, false);
 		else
 			arc_slot_bump(token);
+		if (ops[i].target != NULL && nops <= MAX_KEY_GUARDS)
+			arc_store_settle_inserts(key);
+		else
+			arc_store_settle_inserts(NULL);
 	}
 }
 
@@ -530,8 +597,10 @@ at_commit(void)
 		}
 		else
 		{
-			(void) arc_store_insert(op->entry, NULL, NULL);
-			op->entry = NULL;
+			if (arc_store_insert(op->entry, guard_set, op->entry))
+				op->entry = NULL;
+			else
+				(void) arc_store_remove(&op->target->key);
 		}
 	}
 	forget_all();

@@ -59,6 +59,13 @@ extern void arc_pending_delete(const ArcKey *key);
 /* All keys that match, of a role or (InvalidOid) of all in this database. */
 extern void arc_pending_delete_pattern(Oid role, const char *pattern, int length);
 
+/*
+ * For guards of insertions (store.h) that are no fills: a delete that another
+ * transaction has registered and not finished is to remove the new entry too,
+ * so it fences it.  False if that cannot be arranged: then do not link.
+ */
+extern bool arc_pending_fence_new(ArcSharedEntry *entry);
+
 /* Visit the keys that are set and not deleted, in order of their setting. */
 typedef void (*ArcPendingVisit) (const ArcKey *key, ArcSharedEntry *entry, void *arg);
 extern void arc_pending_visit(ArcPendingVisit visit, void *arg);

@@ -34,7 +34,8 @@
  * at which that was true.  An insertion that happened before (in the sense
  * that some lock passed from the inserter to us) is seen, since passing a lock
  * is a barrier.  So most misses take no lock at all, and walks skip what is
- * empty at the speed of memory.
+ * empty at the speed of memory.  Who must see an insertion whose guard ran
+ * before something he did calls arc_store_settle_inserts() first.
  *
  *-------------------------------------------------------------------------
  */
@@ -258,6 +259,24 @@ arc_store_remove(const ArcKey *key)
 	if (found)
 		arc_entry_release(entry);
 	return found;
+}
+
+void
+arc_store_settle_inserts(const ArcKey *key)
+{
+	uint64		hash[2];
+
+	if (arc_store.shared == NULL)
+		return;
+	if (key != NULL)
+		arc_index_hash(key, hash);
+	for (uint32 i = 0; i < ARC_PARTITIONS; i++)
+	{
+		if (key != NULL && i != partition_of(hash))
+			continue;
+		LWLockAcquire(arc_index_lock(i), LW_SHARED);
+		LWLockRelease(arc_index_lock(i));
+	}
 }
 
 bool

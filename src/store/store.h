@@ -158,6 +158,12 @@ extern bool arc_store_remove(const ArcKey *key);
 /* Remove this very entry, if it is still linked. The caller holds a pin. */
 extern bool arc_store_remove_entry(ArcSharedEntry *entry);
 
+/*
+ * Wait for insertions whose guards may have run before: when this returns they
+ * are visible to all that follows.  Of one key's partition, or of all (NULL).
+ */
+extern void arc_store_settle_inserts(const ArcKey *key);
+
 /* -- walking ------------------------------------------------------------- */
 
 /*
