@@ -248,7 +248,8 @@ CREATE VIEW arcache_stats AS
     SELECT pg_catalog.current_database() AS database,
            s.hits,
            s.misses,
-           pg_catalog.round(s.hits::numeric / NULLIF(s.hits + s.misses, 0), 4) AS hit_ratio,
+           pg_catalog.round(s.hits::numeric OPERATOR(pg_catalog./)
+                            NULLIF(s.hits + s.misses, 0)::numeric, 4) AS hit_ratio,
            s.fills, s.fill_time_ms, s.time_saved_ms,
            s.sets, s.deletes, s.invalidations, s.expirations, s.evictions,
            s.waits, s.wait_timeouts,

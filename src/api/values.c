@@ -750,6 +750,12 @@ read_pattern(FunctionCallInfo fcinfo, PatternWalk *walk)
 	pattern = PG_GETARG_TEXT_PP(0);
 	walk->pattern = VARDATA_ANY(pattern);
 	walk->length = VARSIZE_ANY_EXHDR(pattern);
+	if (walk->length > ARC_KEY_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("pattern is too long"),
+				 errdetail("The pattern has %d bytes, the limit is %d.",
+						   walk->length, ARC_KEY_MAX)));
 	arc_glob_check(walk->pattern, walk->length);
 }
 

@@ -327,6 +327,23 @@ arc_fill_own_writes(const ArcFill *fill, const ArcDependency *dependencies, int 
 }
 
 bool
+arc_fill_may_publish(const ArcFill *fill, const ArcDependency *dependencies, int n)
+{
+	uint64		seq;
+
+	if (fill->reader->recovery)
+		return true;
+	if (arc_fill_own_writes(fill, dependencies, n))
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		if (!arc_view_may_publish(&fill->reader->view, dependencies[i].token, 0, &seq))
+			return false;
+	}
+	return true;
+}
+
+bool
 arc_fill_publish(ArcFill *fill, const ArcResult *result)
 {
 	int			n = result->ndependencies;
@@ -336,6 +353,7 @@ arc_fill_publish(ArcFill *fill, const ArcResult *result)
 	ArcSharedEntry *entry;
 	void	   *meta;
 	Size		meta_size;
+	bool		linked;
 
 	if (!fill->open || !arc_cache_size_allowed(result->size) ||
 		arc_fill_own_writes(fill, result->dependencies, n))
@@ -390,6 +408,7 @@ arc_fill_publish(ArcFill *fill, const ArcResult *result)
 			.expires = result->expires,
 			.cost = result->cost,
 	};
+	arc_pin_reserve();
 	entry = arc_store_create(&entry_spec);
 	pfree(meta);
 	if (entry == NULL)
@@ -398,8 +417,11 @@ arc_fill_publish(ArcFill *fill, const ArcResult *result)
 		return false;
 	}
 
-	/* Nothing from here to the next branch raises, so no hold is needed. */
-	if (!arc_store_insert(entry, guard_insert, fill))
+	/* The guard may have to read the process array, which may allocate. */
+	arc_pin_remember(entry, ARC_HOLD_OWNED);
+	linked = arc_store_insert(entry, guard_insert, fill);
+	arc_pin_forget(entry, ARC_HOLD_OWNED);
+	if (!linked)
 	{
 		arc_store_discard(entry);
 		arc_stats_count(ARC_REJECTED_STALE_FILL);

@@ -123,6 +123,10 @@ extern void arc_fill_open(ArcFill *fill, const ArcReader *reader, const ArcKey *
 /* Has this transaction written any of it? Then nothing can be published. */
 extern bool arc_fill_own_writes(const ArcFill *fill,
 								const ArcDependency *dependencies, int n);
+
+/* Could it be published now, as far as the snapshot goes? */
+extern bool arc_fill_may_publish(const ArcFill *fill,
+								 const ArcDependency *dependencies, int n);
 extern bool arc_fill_publish(ArcFill *fill, const ArcResult *result);
 
 /* -- limits ---------------------------------------------------------------- */

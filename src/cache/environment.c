@@ -10,8 +10,16 @@
 #include "postgres.h"
 
 #include "access/gin.h"
+#include "access/heapam.h"
+#include "access/skey.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "cache/environment.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "parser/parse_expr.h"
 #include "parser/parser.h"
@@ -21,9 +29,12 @@
 #include "utils/builtins.h"
 #include "utils/bytea.h"
 #include "utils/float.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/pg_locale.h"
 #include "utils/rls.h"
+#include "utils/syscache.h"
 #include "utils/xml.h"
 
 static void
@@ -32,6 +43,19 @@ append_text(StringInfo to, const char *value)
 	if (value != NULL)
 		appendBinaryStringInfo(to, value, strlen(value));
 	appendStringInfoCharMacro(to, '\0');
+}
+
+/* The session's own schema, if search_path names it: else 0. */
+static int
+temporary_schema_named(void)
+{
+	Oid			schema;
+	Oid			toast;
+
+	if (namespace_search_path == NULL || strstr(namespace_search_path, "pg_temp") == NULL)
+		return 0;
+	GetTempNamespaceState(&schema, &toast);
+	return (int) schema;
 }
 
 void
@@ -49,6 +73,8 @@ arc_environment_append(StringInfo to)
 		Array_nulls,
 		quote_all_identifiers,
 		GinFuzzySearchLimit,
+		InNoForceRLSOperation(),
+		temporary_schema_named(),
 		Transform_null_equals,
 		standard_conforming_strings,
 		backslash_quote,
@@ -116,4 +142,60 @@ arc_environment_matches(const char *captured, uint32 length)
 		at = was + 1 + strlen(was + 1) + 1;
 	}
 	return true;
+}
+
+/* -- temporary objects ------------------------------------------------------- */
+
+static bool temporary_known = false;
+static bool temporary_exist = false;
+
+static void
+forget_temporary(Datum arg, int cache, uint32 hash)
+{
+	temporary_known = false;
+}
+
+static bool
+catalog_has_schema(Oid catalog, AttrNumber column, Oid schema)
+{
+	Relation	rel = table_open(catalog, AccessShareLock);
+	ScanKeyData key;
+	TableScanDesc scan;
+	bool		found;
+
+	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(schema));
+	scan = table_beginscan_catalog(rel, 1, &key);
+	found = heap_getnext(scan, ForwardScanDirection) != NULL;
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* Looked up again when a relation, type or function has changed. */
+bool
+arc_environment_has_temporary(void)
+{
+	static bool registered = false;
+	Oid			schema;
+	Oid			toast;
+
+	GetTempNamespaceState(&schema, &toast);
+	if (!OidIsValid(schema))
+		return false;
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(RELOID, forget_temporary, (Datum) 0);
+		CacheRegisterSyscacheCallback(TYPEOID, forget_temporary, (Datum) 0);
+		CacheRegisterSyscacheCallback(PROCOID, forget_temporary, (Datum) 0);
+		registered = true;
+	}
+	if (!temporary_known)
+	{
+		temporary_known = true; /* before the look: it may be forgotten meanwhile */
+		temporary_exist =
+			catalog_has_schema(RelationRelationId, Anum_pg_class_relnamespace, schema) ||
+			catalog_has_schema(TypeRelationId, Anum_pg_type_typnamespace, schema) ||
+			catalog_has_schema(ProcedureRelationId, Anum_pg_proc_pronamespace, schema);
+	}
+	return temporary_exist;
 }

@@ -25,6 +25,13 @@ extern void arc_environment_append(StringInfo to);
 /* Does this session's environment equal one that was appended before? */
 extern bool arc_environment_equals(const char *environment, uint32 length);
 
+/*
+ * Are there temporary objects of this session?  They can hide what others see
+ * in so many ways (tables, children, row types, names inside functions) that a
+ * query's result is then this session's own.
+ */
+extern bool arc_environment_has_temporary(void);
+
 /* Named settings: a list of names becomes names and values, to compare later. */
 extern void arc_environment_capture(StringInfo to, List *names);
 extern bool arc_environment_matches(const char *captured, uint32 length);

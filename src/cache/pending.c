@@ -19,6 +19,7 @@
 #include "base/stats.h"
 #include "cache/glob.h"
 #include "cache/pending.h"
+#include "cache/pin.h"
 #include "coherence/slots.h"
 #include "coherence/visibility.h"
 #include "coherence/writeset.h"
@@ -29,8 +30,8 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-/* More keys than this are guarded by their role's token. */
-#define MAX_KEY_GUARDS	1024
+/* With more operations than this wait for all insertions, not for each key's. */
+#define MANY_OPS	128
 
 typedef struct PendingKey
 {
@@ -45,6 +46,8 @@ typedef struct PendingOp
 	PendingKey *target;			/* NULL for a pattern */
 	ArcSharedEntry *entry;		/* set: not linked, ours; NULL: delete */
 	uint64		moment;			/* of the set; see writeset.h */
+	uint64		key_seq;		/* of its guards, when we had entered them */
+	uint64		keys_seq;
 	ArcKey		pattern;		/* if target is NULL */
 } PendingOp;
 
@@ -87,6 +90,10 @@ start(void)
 {
 	HASHCTL		ctl;
 
+	if (IsInParallelMode())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("cannot change the cache during a parallel operation")));
 	if (context != NULL)
 		return;
 
@@ -347,9 +354,57 @@ forget_all(void)
 	fence_xid = 0;
 }
 
-/* Apply to all linked entries that a pattern of this transaction covers. */
+static ArcKey
+key_of(const ArcSharedEntry *entry)
+{
+	ArcKey		key = {
+		.database = entry->database,
+		.role = entry->role,
+		.space = entry->space,
+		.length = entry->key_length,
+		.name = arc_entry_key(entry)
+	};
+
+	return key;
+}
+
+/* Is this linked entry covered by a pattern of this transaction? */
+static bool
+is_covered(const ArcSharedEntry *entry)
+{
+	ArcKey		key = key_of(entry);
+
+	return entry->database == MyDatabaseId && covered(&key, -1);
+}
+
+/*
+ * Apply to all linked entries that a pattern of this transaction covers: at
+ * PRE_COMMIT, when it may still be interrupted.
+ */
 static void
 for_each_covered(void (*apply) (ArcSharedEntry *entry))
+{
+	ArcStoreScan *scan;
+	ArcSharedEntry *entry;
+
+	if (patterns == NIL)
+		return;
+	scan = arc_scan_open();
+	while ((entry = arc_scan_next(scan)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (is_covered(entry))
+			apply(entry);
+	}
+	arc_scan_close(scan);
+}
+
+/*
+ * Apply to all that was fenced by a pattern, or stored since by somebody who
+ * saw us at work; see arc_pending_fence_new().
+ */
+static void
+for_each_fenced(void (*apply) (ArcSharedEntry *entry))
 {
 	ArcStoreScan scan;
 	ArcSharedEntry *entry;
@@ -359,14 +414,7 @@ for_each_covered(void (*apply) (ArcSharedEntry *entry))
 	arc_store_scan_start(&scan);
 	while ((entry = arc_store_scan_next(&scan)) != NULL)
 	{
-		ArcKey		key = {
-			.database = entry->database,
-			.role = entry->role,
-			.length = entry->key_length,
-			.name = arc_entry_key(entry)
-		};
-
-		if (entry->database == MyDatabaseId && covered(&key, -1))
+		if (pg_atomic_read_u64(&entry->fence) == fence_xid)
 			apply(entry);
 	}
 	arc_store_scan_end(&scan);
@@ -419,6 +467,24 @@ remove_linked(ArcSharedEntry *entry)
 		arc_stats_count(ARC_DELETES);
 }
 
+/* Without fences: match again, though nothing can interrupt it now. */
+static void
+remove_covered(void)
+{
+	ArcStoreScan scan;
+	ArcSharedEntry *entry;
+
+	if (patterns == NIL)
+		return;
+	arc_store_scan_start(&scan);
+	while ((entry = arc_store_scan_next(&scan)) != NULL)
+	{
+		if (is_covered(entry))
+			remove_linked(entry);
+	}
+	arc_store_scan_end(&scan);
+}
+
 static ArcToken
 guard_of(const ArcKey *key)
 {
@@ -447,6 +513,11 @@ unfinished_writer(ArcToken guard)
 			return PG_UINT64_MAX;
 		found = xid;
 	}
+
+	/*
+	 * (A transaction prepared before a restart may have deleted the key, too.
+	 * What it deleted is gone; what is set anew is not meant.)
+	 */
 	if (state.hard >= arc_oldest_running())
 		return PG_UINT64_MAX;
 	return found;
@@ -455,12 +526,7 @@ unfinished_writer(ArcToken guard)
 bool
 arc_pending_fence_new(ArcSharedEntry *entry)
 {
-	ArcKey		key = {
-		.database = entry->database,
-		.role = entry->role,
-		.length = entry->key_length,
-		.name = arc_entry_key(entry)
-	};
+	ArcKey		key = key_of(entry);
 	uint64		one;
 	uint64		all;
 
@@ -475,10 +541,26 @@ arc_pending_fence_new(ArcSharedEntry *entry)
 	return true;
 }
 
+/*
+ * COMMIT callbacks run after the commit, and not in the order of commits: who
+ * saw us and deleted the key may have been here already.  His registration
+ * tells; then the set is dropped.
+ */
 static bool
 guard_set(void *arg, ArcSharedEntry *existing)
 {
-	return arc_pending_fence_new(arg);
+	const PendingOp *op = arg;
+	const ArcKey *key = &op->target->key;
+
+	return arc_slot_seq(guard_of(key)) == op->key_seq &&
+		arc_slot_seq(arc_token_keys(key->database, key->role)) == op->keys_seq &&
+		arc_pending_fence_new(op->entry);
+}
+
+static uint64
+touch(ArcToken token, uint64 xid)
+{
+	return xid != 0 ? arc_slot_register(token, xid, false) : arc_slot_bump(token);
 }
 
 /*
@@ -488,29 +570,28 @@ guard_set(void *arg, ArcSharedEntry *existing)
 static void
 touch_guards(uint64 xid)
 {
-	ArcToken	last = 0;
+	ListCell   *lc;
 
+	foreach(lc, patterns)
+	{
+		const ArcKey *pattern = &ops[lfirst_int(lc)].pattern;
+
+		(void) touch(arc_token_keys(pattern->database, pattern->role), xid);
+	}
 	for (int i = 0; i < nops; i++)
 	{
-		const ArcKey *key = ops[i].target ? &ops[i].target->key : &ops[i].pattern;
-		ArcToken	token;
+		const ArcKey *key;
 
-		if (ops[i].target != NULL && ops[i].target->latest != i)
+		if (ops[i].target == NULL || ops[i].target->latest != i)
 			continue;
-		token = (ops[i].target == NULL || nops > MAX_KEY_GUARDS) ?
-			arc_token_keys(key->database, key->role) : guard_of(key);
-		if (token == last)
-			continue;
-		last = token;
-		if (xid != 0)
-			arc_slot_register(token, xid, false);
-		else
-			arc_slot_bump(token);
-		if (ops[i].target != NULL && nops <= MAX_KEY_GUARDS)
+		key = &ops[i].target->key;
+		ops[i].key_seq = touch(guard_of(key), xid);
+		ops[i].keys_seq = arc_slot_seq(arc_token_keys(key->database, key->role));
+		if (nops <= MANY_OPS)
 			arc_store_settle_inserts(key);
-		else
-			arc_store_settle_inserts(NULL);
 	}
+	if (nops > MANY_OPS || patterns != NIL)
+		arc_store_settle_inserts(NULL);
 }
 
 /*
@@ -582,8 +663,14 @@ at_commit(void)
 		return;
 	}
 	if (!fenced)
+	{
 		touch_guards(0);
-	for_each_covered(remove_linked);
+
+		/* In recovery nobody has an id to fence with. */
+		remove_covered();
+	}
+	else
+		for_each_fenced(remove_linked);
 	for (int i = 0; i < nops; i++)
 	{
 		PendingOp  *op = &ops[i];
@@ -597,7 +684,7 @@ at_commit(void)
 		}
 		else
 		{
-			if (arc_store_insert(op->entry, guard_set, op->entry))
+			if (arc_store_insert(op->entry, guard_set, op))
 				op->entry = NULL;
 			else
 				(void) arc_store_remove(&op->target->key);
@@ -612,7 +699,7 @@ at_abort(void)
 	if (nops > 0 && fenced)
 	{
 		for_each_named(unfence);
-		for_each_covered(unfence);
+		for_each_fenced(unfence);
 	}
 	forget_all();
 }

@@ -48,7 +48,8 @@ typedef enum UtilityEffect
 	WRITES_NOTHING,
 	WRITES_RELATION,			/* and its descendants */
 	WRITES_DEFINITIONS,
-	WRITES_ROLES
+	WRITES_ROLES,
+	WRITES_DEFINITIONS_AND_ROLES
 } UtilityEffect;
 
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
@@ -111,6 +112,8 @@ drops_temporary_only(const DropStmt *stmt)
 		case OBJECT_TABLE:
 		case OBJECT_VIEW:
 		case OBJECT_SEQUENCE:
+			if (stmt->behavior == DROP_CASCADE)
+				return false;
 			break;
 		case OBJECT_INDEX:
 		case OBJECT_STATISTIC_EXT:
@@ -183,6 +186,24 @@ alter_table_effect(const AlterTableStmt *stmt)
 	return WRITES_RELATION;
 }
 
+/* Nobody has run a query as a role that is new; but it may take members. */
+static UtilityEffect
+create_role_effect(const CreateRoleStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->options)
+	{
+		const char *option = lfirst_node(DefElem, lc)->defname;
+
+		if (strcmp(option, "rolemembers") == 0 ||
+			strcmp(option, "adminmembers") == 0 ||
+			strcmp(option, "addroleto") == 0)
+			return WRITES_ROLES;
+	}
+	return WRITES_NOTHING;
+}
+
 static UtilityEffect
 alter_role_effect(const AlterRoleStmt *stmt)
 {
@@ -243,7 +264,6 @@ effect_of(Node *stmt, RangeVar **relation)
 		case T_CreateStatsStmt:
 		case T_AlterStatsStmt:
 		case T_CommentStmt:
-		case T_SecLabelStmt:
 			/* Of no concern to queries. */
 		case T_AlterDefaultPrivilegesStmt:
 		case T_AlterSystemStmt:
@@ -264,15 +284,23 @@ effect_of(Node *stmt, RangeVar **relation)
 		case T_AlterTableSpaceOptionsStmt:
 		case T_AlterTableMoveAllStmt:
 		case T_AlterSeqStmt:
-			/* Nobody has run a query as a role that is new. */
-		case T_CreateRoleStmt:
 			return WRITES_NOTHING;
 
+		case T_CreateRoleStmt:
+			return create_role_effect((CreateRoleStmt *) stmt);
 		case T_AlterRoleStmt:
 			return alter_role_effect((AlterRoleStmt *) stmt);
 		case T_DropRoleStmt:
 		case T_GrantRoleStmt:
 			return WRITES_ROLES;
+
+			/* The owner of a database is a member of pg_database_owner there. */
+		case T_ReassignOwnedStmt:
+		case T_DropOwnedStmt:
+			return WRITES_DEFINITIONS_AND_ROLES;
+		case T_AlterOwnerStmt:
+			return ((AlterOwnerStmt *) stmt)->objectType == OBJECT_DATABASE ?
+				WRITES_ROLES : WRITES_DEFINITIONS;
 
 		case T_RefreshMatViewStmt:
 			*relation = ((RefreshMatViewStmt *) stmt)->relation;
@@ -328,9 +356,9 @@ mark_effect(UtilityEffect effect, RangeVar *relation)
 {
 	if (relation != NULL && effect != WRITES_NOTHING)
 		mark_relation_tree(relation);
-	if (effect == WRITES_DEFINITIONS)
+	if (effect == WRITES_DEFINITIONS || effect == WRITES_DEFINITIONS_AND_ROLES)
 		mark_definitions();
-	else if (effect == WRITES_ROLES)
+	if (effect == WRITES_ROLES || effect == WRITES_DEFINITIONS_AND_ROLES)
 		mark_roles();
 }
 
@@ -412,7 +440,8 @@ watch_start(PreparedWatch *watch, ArcToken token)
 {
 	watch->token = token;
 	arc_slot_read(token, &watch->before);
-	watch->unknown = watch->before.hard >= arc_oldest_running();
+	watch->unknown = Max(watch->before.hard, watch->before.unknown) >=
+		arc_oldest_running();
 	watch->closed = watch->unknown;
 	for (int k = 0; k < ARC_RING_SIZE; k++)
 	{
@@ -523,9 +552,13 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 	run_utility(pstmt, source, read_only_tree, context, params, environment,
 				dest, completion);
 
-	/* Some statements run more than one transaction; this is the last. */
+	/*
+	 * Some statements run more than one transaction, of which this is the
+	 * last; and the name may have come to mean another relation before the
+	 * statement locked it.
+	 */
 	if (effect != WRITES_NOTHING && IsTransactionState())
-		mark_effect(effect, NULL);
+		mark_effect(effect, relation);
 	if (OidIsValid(dropped_database) && owner_gone)
 		owner_gone(dropped_database, InvalidOid);
 }

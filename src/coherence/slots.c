@@ -214,8 +214,6 @@ arc_slot_read(ArcToken token, ArcSlotState *state)
 
 	for (;;)
 	{
-		uint64		unknown;
-
 		state->seq = pg_atomic_read_u64(&slot->seq);
 		pg_read_barrier();
 		for (int k = 0; k < ARC_RING_SIZE; k++)
@@ -225,8 +223,7 @@ arc_slot_read(ArcToken token, ArcSlotState *state)
 		pg_read_barrier();
 		if (pg_atomic_read_u64(&slot->begun) == state->seq)
 		{
-			unknown = unknown_before();
-			state->hard = Max(state->hard, unknown);
+			state->unknown = unknown_before();
 			break;
 		}
 
@@ -265,12 +262,13 @@ end_change(ArcSharedSlot *slot)
 	pg_atomic_write_u64(&slot->seq, pg_atomic_read_u64(&slot->begun));
 }
 
-void
+uint64
 arc_slot_register(ArcToken token, uint64 xid, bool strict)
 {
 	ArcSharedSlot *slot = slot_of(token);
 	LWLock	   *lock = stripe_of(slot);
 	uint64		forgotten;
+	uint64		seq;
 	bool		hard;
 	bool		known = false;
 
@@ -290,8 +288,9 @@ arc_slot_register(ArcToken token, uint64 xid, bool strict)
 			begin_change(slot, STRICT_STEP);
 			end_change(slot);
 		}
+		seq = pg_atomic_read_u64(&slot->seq);
 		LWLockRelease(lock);
-		return;
+		return seq;
 	}
 
 	/* Ask the process array before the bracket opens: readers spin on it. */
@@ -307,20 +306,25 @@ arc_slot_register(ArcToken token, uint64 xid, bool strict)
 		pg_atomic_write_u64(&slot->ring[k], pg_atomic_read_u64(&slot->ring[k - 1]));
 	pg_atomic_write_u64(&slot->ring[0], xid);
 	end_change(slot);
+	seq = pg_atomic_read_u64(&slot->seq);
 
 	LWLockRelease(lock);
+	return seq;
 }
 
-void
+uint64
 arc_slot_bump(ArcToken token)
 {
 	ArcSharedSlot *slot = slot_of(token);
 	LWLock	   *lock = stripe_of(slot);
+	uint64		seq;
 
 	LWLockAcquire(lock, LW_EXCLUSIVE);
 	begin_change(slot, STRICT_STEP);
 	end_change(slot);
+	seq = pg_atomic_read_u64(&slot->seq);
 	LWLockRelease(lock);
+	return seq;
 }
 
 /* Both are full barriers, so that the closing is seen before what follows. */

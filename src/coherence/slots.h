@@ -31,8 +31,8 @@ typedef struct ArcSlotState
 	uint64		seq;			/* count of registrations */
 	uint64		ring[ARC_RING_SIZE];	/* newest writer first */
 	uint64		floor;			/* largest id the ring has forgotten */
-	uint64		hard;			/* largest id forgotten while in progress, or
-								 * perhaps unknown since a restart */
+	uint64		hard;			/* largest id forgotten while in progress */
+	uint64		unknown;		/* up to this id, perhaps unknown since a restart */
 } ArcSlotState;
 
 extern void arc_slots_shmem_register(void);
@@ -47,13 +47,15 @@ extern void arc_slot_read(ArcToken token, ArcSlotState *state);
 extern bool arc_slot_is_quiet(ArcToken token, uint64 seq, uint64 xmin);
 
 /*
+ * Both of the following return the count after them.
+ *
  * Enter the running transaction xid as a writer.  A strict registration makes
  * every older entry a miss, whatever the reader's snapshot sees.
  */
-extern void arc_slot_register(ArcToken token, uint64 xid, bool strict);
+extern uint64 arc_slot_register(ArcToken token, uint64 xid, bool strict);
 
 /* Make every older entry a miss, without a writer. */
-extern void arc_slot_bump(ArcToken token);
+extern uint64 arc_slot_bump(ArcToken token);
 
 /*
  * Between a strict registration and its second step (see writeset.c) nothing

@@ -18,6 +18,8 @@
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_subscription_rel.h"
 #include "catalog/pg_trigger.h"
 #include "coherence/tracking.h"
@@ -69,10 +71,20 @@ arcache_track(PG_FUNCTION_ARGS)
 static bool
 is_our_function(Oid function)
 {
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	FmgrInfo	info;
+	bool		candidate;
 
-	/* Only functions of C are worth a look, and only ours has our address. */
-	if (get_func_rettype(function) != TRIGGEROID)
+	if (!HeapTupleIsValid(tuple))
+		return false;
+
+	/* Load nobody else's library: it need not be there. */
+	candidate = ((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId &&
+		strcmp(TextDatumGetCString(arc_compat_syscache_attr(PROCOID, tuple,
+															Anum_pg_proc_prosrc)),
+			   "arcache_track") == 0;
+	ReleaseSysCache(tuple);
+	if (!candidate)
 		return false;
 	fmgr_info(function, &info);
 	return info.fn_addr == arcache_track;

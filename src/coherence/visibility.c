@@ -77,7 +77,7 @@ forgotten_finished(const ArcView *view, const ArcSlotState *state)
 {
 	Snapshot	snapshot = view->snapshot;
 
-	if (state->hard >= view->xmin)
+	if (state->hard >= view->xmin || state->unknown >= view->xmin)
 		return false;
 	if (state->floor < view->xmin)
 		return true;

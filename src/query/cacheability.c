@@ -233,6 +233,52 @@ assess_conversions(AssessContext *context, List *types)
 }
 
 /*
+ * What becomes jsonb or text, as the result or inside to_json(), format() and
+ * the like, passes through the output functions of its types or through their
+ * casts to json, which no plan shows.  The server's own types need no look.
+ */
+static void
+assess_output(AssessContext *context, Oid type)
+{
+	Oid			element;
+	Oid			function;
+	bool		varlena;
+
+	check_stack_depth();
+	type = getBaseType(type);
+	element = get_element_type(type);
+	if (OidIsValid(element))
+		assess_output(context, element);
+	else if (get_typtype(type) == TYPTYPE_COMPOSITE)
+	{
+		TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
+
+		for (int i = 0; i < desc->natts; i++)
+		{
+			if (!TupleDescAttr(desc, i)->attisdropped)
+				assess_output(context, TupleDescAttr(desc, i)->atttypid);
+		}
+	}
+	else if (type >= FirstNormalObjectId)
+	{
+		getTypeOutputInfo(type, &function, &varlena);
+		assess_function(context, function);
+		if (find_coercion_pathway(JSONOID, type, COERCION_EXPLICIT, &function) ==
+			COERCION_PATH_FUNC)
+			assess_function(context, function);
+	}
+}
+
+static void
+assess_outputs(AssessContext *context, List *arguments)
+{
+	ListCell   *lc;
+
+	foreach(lc, arguments)
+		assess_output(context, exprType((Node *) lfirst_node(TargetEntry, lc)->expr));
+}
+
+/*
  * Calls of built-ins that depend on what they are called with.  Returns true
  * if that is all there is to say of the function.
  */
@@ -242,9 +288,12 @@ assess_call(AssessContext *context, FuncExpr *call)
 	HeapTuple	tuple;
 	ArcBuiltin	builtin = ARC_BUILTIN_SETTINGS;
 	Node	   *argument = call->args ? linitial(call->args) : NULL;
+	ListCell   *lc;
 
 	if (call->funcid >= FirstGenbkiObjectId)
 		return false;
+	foreach(lc, call->args)
+		assess_output(context, exprType(lfirst(lc)));
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(call->funcid));
 	if (!HeapTupleIsValid(tuple))
 		return false;
@@ -295,6 +344,9 @@ assess_expression(Node *node, void *arg)
 	{
 		case T_FuncExpr:
 			assessed = assess_call(context, (FuncExpr *) node);
+			break;
+		case T_Aggref:
+			assess_outputs(context, ((Aggref *) node)->args);
 			break;
 		case T_CoerceToDomain:
 			assess_domain(context, ((CoerceToDomain *) node)->resulttype);
@@ -354,47 +406,9 @@ assess_plan(Plan *plan, void *arg)
 	return false;
 }
 
-/*
- * A result that becomes jsonb passes through the output functions of its types,
- * or through their casts to json, which no plan shows.  The server's own types
- * need no look.
- */
-static void
-assess_output(AssessContext *context, Oid type)
-{
-	Oid			element;
-	Oid			function;
-	bool		varlena;
-
-	check_stack_depth();
-	type = getBaseType(type);
-	element = get_element_type(type);
-	if (OidIsValid(element))
-		assess_output(context, element);
-	else if (get_typtype(type) == TYPTYPE_COMPOSITE)
-	{
-		TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
-
-		for (int i = 0; i < desc->natts; i++)
-		{
-			if (!TupleDescAttr(desc, i)->attisdropped)
-				assess_output(context, TupleDescAttr(desc, i)->atttypid);
-		}
-	}
-	else if (type >= FirstNormalObjectId)
-	{
-		getTypeOutputInfo(type, &function, &varlena);
-		assess_function(context, function);
-		if (find_coercion_pathway(JSONOID, type, COERCION_EXPLICIT, &function) ==
-			COERCION_PATH_FUNC)
-			assess_function(context, function);
-	}
-}
-
 void
 arc_assess(const ArcSource *source, ArcAssessment *assessment)
 {
-	ListCell   *lc;
 
 	AssessContext context = {
 		.assessment = assessment,
@@ -408,6 +422,5 @@ arc_assess(const ArcSource *source, ArcAssessment *assessment)
 	if (source->reads_clock || arc_plan_inlines_clock(source->plan))
 		restrict_to(&context, ARC_CACHE_BY_TTL, "A literal or parameter reads the clock.");
 	(void) arc_plan_walk(source->plan, assess_plan, assess_expression, &context);
-	foreach(lc, source->plan->planTree->targetlist)
-		assess_output(&context, exprType((Node *) lfirst_node(TargetEntry, lc)->expr));
+	assess_outputs(&context, source->plan->planTree->targetlist);
 }

@@ -18,8 +18,10 @@
 #include "catalog/pg_type.h"
 #include "coherence/tracking.h"
 #include "miscadmin.h"
+#include "catalog/objectaddress.h"
 #include "query/dependency.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -27,9 +29,12 @@
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
+#define MAX_TAGS	1000
+
 static void
 add(ArcDependencies *dependencies, ArcDependency one)
 {
+	CHECK_FOR_INTERRUPTS();
 	for (int i = 0; i < dependencies->n; i++)
 	{
 		if (dependencies->array[i].token == one.token)
@@ -67,6 +72,10 @@ arc_dependencies_add_tags(ArcDependencies *dependencies, ArrayType *tags, uint32
 	int			n = 0;
 
 	initStringInfo(&names);
+	if (tags != NULL && ArrayGetNItems(ARR_NDIM(tags), ARR_DIMS(tags)) > MAX_TAGS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("an entry can have at most %d tags", MAX_TAGS)));
 	if (tags != NULL)
 		deconstruct_array(tags, TEXTOID, -1, false, TYPALIGN_INT, &values, NULL, &n);
 	for (int i = 0; i < n; i++)
@@ -185,6 +194,10 @@ check_declared(Oid relid)
 		case RELKIND_PARTITIONED_TABLE:
 		case RELKIND_MATVIEW:
 		case RELKIND_FOREIGN_TABLE:
+			if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+				aclcheck_error(ACLCHECK_NO_PRIV,
+							   get_relkind_objtype(get_rel_relkind(relid)),
+							   get_rel_name(relid));
 			return;
 		case '\0':
 			ereport(ERROR,

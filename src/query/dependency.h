@@ -35,14 +35,14 @@ extern void arc_dependencies_find(const PlannedStmt *plan,
 
 /*
  * Add relations that the caller named, with their descendants. Returns whether
- * all are tracked; 42809 for a view or the like.
+ * all are tracked; 42809 for a view or the like, 42501 without SELECT on it.
  */
 extern bool arc_dependencies_declare(ArcDependencies *dependencies,
 									 const Oid *relids, int n);
 
 /*
  * Add the current user's tags, of an array of text or NULL. Returns them as
- * bytes, each ended by a zero.
+ * bytes, each ended by a zero; 54000 if there are more than 1,000.
  */
 extern char *arc_dependencies_add_tags(ArcDependencies *dependencies,
 									   ArrayType *tags, uint32 *size);

@@ -19,7 +19,6 @@
 #include "cache/flight.h"
 #include "cache/pending.h"
 #include "cache/pin.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
@@ -106,25 +105,6 @@ prepare(ReadThrough *read, const ArcRequest *request, ResultForm *form)
 	read->identity.params_size = params_size;
 	read->identity.environment = environment.data;
 	read->identity.environment_size = environment.len;
-}
-
-/*
- * A temporary relation of this session may hide one that an entry was made
- * from; only analysis can tell.
- */
-static bool
-reads_temporary(const ReadThrough *read)
-{
-	ArcSource  *source;
-	Oid			namespace;
-	Oid			toast;
-
-	GetTempNamespaceState(&namespace, &toast);
-	if (!OidIsValid(namespace))
-		return false;
-	source = arc_source_make(read->request->query, read->request->params);
-	arc_source_analyse(source);
-	return source->refusal == NULL && arc_source_names_temporary(source);
 }
 
 /* -- hits --------------------------------------------------------------------------- */
@@ -214,6 +194,14 @@ effective_ttl(int64 requested, const ArcDependencies *dependencies)
 	return ttl;
 }
 
+/* By ttl alone a result is kept only if the call, or the default, says so. */
+static bool
+lacks_ttl(const ReadThrough *read, const ArcAssessment *assessment)
+{
+	return (assessment->cacheability == ARC_CACHE_BY_TTL || read->reader.recovery) &&
+		read->request->ttl == 0 && arc_default_ttl == 0;
+}
+
 static void
 publish(ReadThrough *read, ArcFill *fill, const ArcCapture *capture,
 		ArcAssessment *assessment, ArcDependencies *dependencies)
@@ -229,9 +217,7 @@ publish(ReadThrough *read, ArcFill *fill, const ArcCapture *capture,
 	else
 		result.coherence = ARC_COHERENCE_EXACT;
 
-	/* The relations' ttl is for what is tracked; by ttl alone only on demand. */
-	if (result.coherence == ARC_COHERENCE_TTL &&
-		read->request->ttl == 0 && arc_default_ttl == 0)
+	if (lacks_ttl(read, assessment))
 	{
 		arc_stats_count(ARC_REJECTED_NO_TTL);
 		return;
@@ -270,58 +256,88 @@ count_miss(const ArcFill *fill, const ArcAssessment *assessment,
 	return false;
 }
 
-/* may_publish only if the cache takes part. */
-static void
-compute(ReadThrough *read, bool may_publish)
+/* What a computation needs to know of the query, once it is planned. */
+typedef struct Prepared
 {
 	ArcFill		fill;
 	ArcAssessment assessment;
 	ArcDependencies dependencies;
-	ArcCapture	capture;
+} Prepared;
 
+/* Analyse, plan, assess; raises if the query cannot be cached for its own sake. */
+static void
+prepare_query(ReadThrough *read, Prepared *prepared)
+{
 	/* Before the query is analysed: see cache.h. */
-	arc_fill_open(&fill, &read->reader, &read->key);
+	arc_fill_open(&prepared->fill, &read->reader, &read->key);
 	arc_source_analyse(read->source);
-	assess(read->source, read->request->depends_on, &assessment, &dependencies);
-	if (assessment.cacheability == ARC_CACHE_REFUSED)
+	assess(read->source, read->request->depends_on, &prepared->assessment,
+		   &prepared->dependencies);
+	if (prepared->assessment.cacheability == ARC_CACHE_REFUSED)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("query cannot be cached"),
-				 errdetail_internal("%s", assessment.reason)));
+				 errdetail_internal("%s", prepared->assessment.reason)));
+}
 
-	if (may_publish)
-		may_publish = count_miss(&fill, &assessment, &dependencies);
+/* Compute without the cache. */
+static void
+compute_alone(ReadThrough *read)
+{
+	Prepared	prepared;
+	ArcCapture	capture;
+
+	prepare_query(read, &prepared);
+	read->form->compute(read->form, read->source, &capture);
+}
+
+static void
+compute_and_publish(ReadThrough *read, Prepared *prepared)
+{
+	ArcCapture	capture;
 
 	read->form->compute(read->form, read->source, &capture);
-
-	if (may_publish)
-	{
-		if (capture.value == NULL)
-			arc_stats_count(capture.too_large ? ARC_REJECTED_OVERSIZE :
-							ARC_BYPASS_UNCACHEABLE);
-		else
-			publish(read, &fill, &capture, &assessment, &dependencies);
-	}
+	if (capture.value != NULL)
+		publish(read, &prepared->fill, &capture, &prepared->assessment,
+				&prepared->dependencies);
+	else
+		arc_stats_count(capture.too_large ? ARC_REJECTED_OVERSIZE :
+						ARC_BYPASS_UNCACHEABLE);
 }
 
 /* -- the way ------------------------------------------------------------------------- */
+
+/*
+ * Waiting for others, and making them wait, is for those who can publish.  Who
+ * enters a flight has been through analysis, so holds the query's locks
+ * already: while others wait for him he waits for nobody else's.
+ */
+static bool
+is_worth_a_flight(const ReadThrough *read, const Prepared *prepared, ArcVerdict verdict)
+{
+	return !read->request->force && verdict != ARC_VERDICT_TOO_OLD &&
+		!lacks_ttl(read, &prepared->assessment) &&
+		arc_fill_may_publish(&prepared->fill, prepared->dependencies.array,
+							 prepared->dependencies.n);
+}
 
 static void
 read_through(ReadThrough *read)
 {
 	ArcVerdict	verdict = ARC_VERDICT_MISS;
-	ArcFlight	flight;
+	ArcFlight	flight = ARC_FLIGHT_ALONE;
+	Prepared	prepared;
 
 	if (read->reader.use != ARC_USABLE)
 	{
 		arc_reader_count_bypass(&read->reader);
-		compute(read, false);
+		compute_alone(read);
 		return;
 	}
-	if (reads_temporary(read))
+	if (arc_environment_has_temporary())
 	{
 		arc_stats_count(ARC_BYPASS_UNCACHEABLE);
-		compute(read, false);
+		compute_alone(read);
 		return;
 	}
 	if (!read->request->force && try_hit(read, &verdict))
@@ -329,20 +345,24 @@ read_through(ReadThrough *read)
 	if (verdict == ARC_VERDICT_OWN_WRITES)
 	{
 		arc_stats_count(ARC_BYPASS_OWN_WRITES);
-		compute(read, false);
+		compute_alone(read);
 		return;
 	}
 
-	/* Waiting for others, or making them wait, is for those who can publish. */
-	if (verdict == ARC_VERDICT_TOO_OLD)
+	prepare_query(read, &prepared);
+	if (is_worth_a_flight(read, &prepared, verdict))
+		flight = arc_flight_enter(&read->key);
+	if (flight != ARC_FLIGHT_FOLLOWS || !try_hit(read, &verdict))
 	{
-		compute(read, true);
-		return;
-	}
+		if (count_miss(&prepared.fill, &prepared.assessment, &prepared.dependencies))
+			compute_and_publish(read, &prepared);
+		else
+		{
+			ArcCapture	capture;
 
-	flight = arc_flight_enter(&read->key);
-	if (flight == ARC_FLIGHT_LEADS || read->request->force || !try_hit(read, &verdict))
-		compute(read, verdict != ARC_VERDICT_OWN_WRITES);
+			read->form->compute(read->form, read->source, &capture);
+		}
+	}
 	arc_flight_leave(&read->key, flight);
 }
 
@@ -444,6 +464,8 @@ entry_equals_query(const ArcSharedEntry *entry)
 		return arc_jsonb_results_equal(capture.value, (Jsonb *) value);
 	}
 	arc_capture_image(source, &capture);
+	if (capture.value == NULL)
+		return true;			/* too large to tell */
 	return arc_row_images_equal(capture.value, capture.size, value, entry->value_size);
 }
 
@@ -451,6 +473,7 @@ void
 arc_verify_hit(const ArcSharedEntry *entry)
 {
 	const ArcMeta *meta = arc_meta_of(entry);
+	ArcReader	reader;
 	bool		audit;
 
 	if (meta->coherence != ARC_COHERENCE_EXACT || meta->query_size == 0)
@@ -460,8 +483,15 @@ arc_verify_hit(const ArcSharedEntry *entry)
 	if (!arc_debug_verify && !audit)
 		return;
 
+	/*
+	 * The computation may have waited for a REFRESH or TRUNCATE, which show in
+	 * every snapshot; the entry was right until then.
+	 */
 	arc_stats_count(ARC_AUDITS);
 	if (entry_equals_query(entry))
+		return;
+	arc_reader_init(&reader);
+	if (!arc_cache_may_serve(&reader, entry))
 		return;
 	arc_stats_count(ARC_AUDIT_FAILURES);
 	ereport(arc_debug_verify ? ERROR : LOG,

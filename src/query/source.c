@@ -11,13 +11,8 @@
  */
 #include "postgres.h"
 
-#include "access/transam.h"
 #include "access/xact.h"
 #include "base/compat.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_language.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -268,71 +263,7 @@ arc_source_plan(ArcSource *source)
 	error_context_stack = callback.previous;
 }
 
-/* -- looking at the analysed query ------------------------------------------------ */
-
-/*
- * A function that may be inlined reads what its names mean here; one of a
- * temporary table may hide another.
- */
-static bool
-may_be_inlined(Oid function, void *context)
-{
-	HeapTuple	tuple;
-	bool		result;
-
-	if (function < FirstNormalObjectId)
-		return false;
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	result = ((Form_pg_proc) GETSTRUCT(tuple))->prolang == SQLlanguageId &&
-		((Form_pg_proc) GETSTRUCT(tuple))->provolatile == PROVOLATILE_STABLE &&
-		heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL);
-	ReleaseSysCache(tuple);
-	return result;
-}
-
-static bool
-temporary_walker(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, RangeTblEntry))
-	{
-		RangeTblEntry *rte = (RangeTblEntry *) node;
-
-		/* A view's entry may have become a subquery that keeps its relid. */
-		if (OidIsValid(rte->relid) &&
-			get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP)
-			return true;
-		return false;			/* query_tree_walker goes into it */
-	}
-	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, temporary_walker, context,
-								 QTW_EXAMINE_RTES_BEFORE);
-	if (check_functions_in_node(node, may_be_inlined, NULL))
-		return true;
-	return expression_tree_walker(node, temporary_walker, context);
-}
-
-/* Is the session's temporary schema named outright, in whatever spelling? */
-static bool
-names_temporary_schema(const char *text)
-{
-	for (; *text != '\0'; text++)
-	{
-		if (pg_strncasecmp(text, "pg_temp", 7) == 0)
-			return true;
-	}
-	return false;
-}
-
-bool
-arc_source_names_temporary(const ArcSource *source)
-{
-	return names_temporary_schema(source->text) ||
-		temporary_walker((Node *) source->query, NULL);
-}
+/* -- privileges ------------------------------------------------------------------ */
 
 static bool
 privileges_walker(Node *node, void *context)

@@ -43,9 +43,6 @@ extern ArcSource *arc_source_remake(const char *text, const char *params, uint32
 extern void arc_source_analyse(ArcSource *source);
 extern void arc_source_plan(ArcSource *source);
 
-/* May the session's temporary schema change what the query reads? */
-extern bool arc_source_names_temporary(const ArcSource *source);
-
 /* Raises as running the query would, for want of a privilege. */
 extern void arc_source_check_privileges(const ArcSource *source);
 
