@@ -56,7 +56,7 @@ OBJS = \
 	src/worker/janitor.o
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS =
+REGRESS = values transactions patterns queries cacheability tracking privileges settings bad_input loopholes
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION =

@@ -73,7 +73,8 @@ find(const ArcReader *reader, const ArcKey *key)
 	switch (arc_pending_find(key, &found.entry))
 	{
 		case ARC_PENDING_SET:
-			if (arc_entry_expired(found.entry, GetCurrentTimestamp()))
+			if (arc_entry_expired(found.entry, GetCurrentTimestamp()) ||
+				!arc_cache_is_current(reader, found.entry))
 				found.entry = NULL;
 			break;
 		case ARC_PENDING_DELETED:

@@ -195,6 +195,23 @@ arc_cache_may_serve(const ArcReader *reader, const ArcSharedEntry *entry)
 		judge(reader, entry) == ARC_VERDICT_HIT;
 }
 
+bool
+arc_cache_is_current(const ArcReader *reader, const ArcSharedEntry *entry)
+{
+	const ArcMeta *meta = arc_meta_of(entry);
+	const ArcDependency *dependencies = arc_meta_dependencies(meta);
+
+	for (uint32 i = 0; i < meta->ndependencies; i++)
+	{
+		if (reader->recovery ?
+			arc_slot_seq(dependencies[i].token) != dependencies[i].seq :
+			!arc_view_may_serve(&reader->view, dependencies[i].token,
+								dependencies[i].seq))
+			return false;
+	}
+	return true;
+}
+
 ArcSharedEntry *
 arc_cache_find(const ArcReader *reader, const ArcKey *key,
 			   const ArcIdentity *identity, ArcVerdict *verdict)

@@ -82,6 +82,12 @@ extern ArcSharedEntry *arc_cache_find(const ArcReader *reader, const ArcKey *key
 /* The same judgement for an entry at hand, of whatever key. */
 extern bool arc_cache_may_serve(const ArcReader *reader, const ArcSharedEntry *entry);
 
+/*
+ * Are all that others have written of its dependencies as they were? For an
+ * entry of the transaction's own, which is not linked yet.
+ */
+extern bool arc_cache_is_current(const ArcReader *reader, const ArcSharedEntry *entry);
+
 extern void arc_cache_count_hit(ArcSharedEntry *entry);
 
 /* -- filling --------------------------------------------------------------- */

@@ -6,8 +6,9 @@
  * The wait must never make a statement fail that would have succeeded without
  * the cache.  If we are the victim of a deadlock, or our wait takes too long,
  * we compute for ourselves.  But the deadlock may strike the leader instead:
- * when its query needs a lock that we hold.  A query takes AccessShareLock
- * only, so that can be only if we hold AccessExclusiveLock on something, which
+ * when its query needs a lock that we hold.  The query's own locks it has
+ * taken before it entered; what is left are locks taken while it runs, by
+ * functions say.  Such a query takes AccessShareLock only, so that can be only if we hold AccessExclusiveLock on something, which
  * gives a transaction an id if locks are logged for standbys.  A transaction
  * with an id, or any if they are not logged, therefore gives up before the
  * leader's deadlock_timeout strikes.  (What remains are locks that functions

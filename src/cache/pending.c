@@ -544,7 +544,7 @@ arc_pending_fence_new(ArcSharedEntry *entry)
 /*
  * COMMIT callbacks run after the commit, and not in the order of commits: who
  * saw us and deleted the key may have been here already.  His registration
- * tells; then the set is dropped.
+ * tells; then the set is dropped.  (Without an id nobody can have seen us.)
  */
 static bool
 guard_set(void *arg, ArcSharedEntry *existing)
@@ -552,9 +552,11 @@ guard_set(void *arg, ArcSharedEntry *existing)
 	const PendingOp *op = arg;
 	const ArcKey *key = &op->target->key;
 
-	return arc_slot_seq(guard_of(key)) == op->key_seq &&
-		arc_slot_seq(arc_token_keys(key->database, key->role)) == op->keys_seq &&
-		arc_pending_fence_new(op->entry);
+	if (fence_xid != 0 &&
+		(arc_slot_seq(guard_of(key)) != op->key_seq ||
+		 arc_slot_seq(arc_token_keys(key->database, key->role)) != op->keys_seq))
+		return false;
+	return arc_pending_fence_new(op->entry);
 }
 
 static uint64

@@ -292,6 +292,8 @@ assess_call(AssessContext *context, FuncExpr *call)
 
 	if (call->funcid >= FirstGenbkiObjectId)
 		return false;
+	if (func_volatile(call->funcid) == PROVOLATILE_IMMUTABLE)
+		return false;
 	foreach(lc, call->args)
 		assess_output(context, exprType(lfirst(lc)));
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(call->funcid));
@@ -346,7 +348,8 @@ assess_expression(Node *node, void *arg)
 			assessed = assess_call(context, (FuncExpr *) node);
 			break;
 		case T_Aggref:
-			assess_outputs(context, ((Aggref *) node)->args);
+			if (func_volatile(((Aggref *) node)->aggfnoid) != PROVOLATILE_IMMUTABLE)
+				assess_outputs(context, ((Aggref *) node)->args);
 			break;
 		case T_CoerceToDomain:
 			assess_domain(context, ((CoerceToDomain *) node)->resulttype);

@@ -20,6 +20,7 @@
 #include "cache/pending.h"
 #include "cache/pin.h"
 #include "catalog/pg_type.h"
+#include "coherence/writeset.h"
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
@@ -239,6 +240,17 @@ publish(ReadThrough *read, ArcFill *fill, const ArcCapture *capture,
 		arc_stats_add(ARC_FILL_TIME, (uint64) capture->cost);
 }
 
+/*
+ * Writes to what is not tracked leave no mark, so a transaction that has an id
+ * may be reading its own, and may yet roll them back.
+ */
+static bool
+may_read_untold_writes(const ArcAssessment *assessment)
+{
+	return (assessment->cacheability == ARC_CACHE_BY_TTL || assessment->opaque != NULL) &&
+		arc_writeset_xid() != 0;
+}
+
 /* Count the miss, or why it is none; returns whether there is a use in a fill. */
 static bool
 count_miss(const ArcFill *fill, const ArcAssessment *assessment,
@@ -246,7 +258,8 @@ count_miss(const ArcFill *fill, const ArcAssessment *assessment,
 {
 	if (assessment->cacheability == ARC_CACHE_NEVER)
 		arc_stats_count(ARC_BYPASS_UNCACHEABLE);
-	else if (arc_fill_own_writes(fill, dependencies->array, dependencies->n))
+	else if (arc_fill_own_writes(fill, dependencies->array, dependencies->n) ||
+			 may_read_untold_writes(assessment))
 		arc_stats_count(ARC_BYPASS_OWN_WRITES);
 	else
 	{
@@ -317,6 +330,7 @@ is_worth_a_flight(const ReadThrough *read, const Prepared *prepared, ArcVerdict 
 {
 	return !read->request->force && verdict != ARC_VERDICT_TOO_OLD &&
 		!lacks_ttl(read, &prepared->assessment) &&
+		!may_read_untold_writes(&prepared->assessment) &&
 		arc_fill_may_publish(&prepared->fill, prepared->dependencies.array,
 							 prepared->dependencies.n);
 }
