@@ -18,6 +18,7 @@ our @EXPORT = qw(
   arcache_node session send_query collect query_error
   value_is sql_error memory entries check_memory check_no_flight_locks
   stat_of janitor_pid wait_for_janitor log_is_clean flight_holders
+  create_gate shut_gate open_gate
   start_program is_running finish_program
 );
 
@@ -195,6 +196,36 @@ sub check_memory
 	  . (defined $used && $used == 0 ? '0' : 't');
 
 	return is($got, $expected, $what);
+}
+
+# A gate that queries pass for each row of a table: gate(x) is x, but waits
+# while the gate is shut.  Analysis does not pass it, so a fill that waits here
+# is in mid-flight.  (IMMUTABLE, so that results stay exact.)
+sub create_gate
+{
+	my ($node) = @_;
+
+	return $node->safe_psql('postgres', q(
+		CREATE FUNCTION gate(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+		BEGIN
+			PERFORM pg_advisory_lock_shared(4711);
+			PERFORM pg_advisory_unlock_shared(4711);
+			RETURN $1;
+		END $$));
+}
+
+sub shut_gate
+{
+	my ($session) = @_;
+
+	return $session->query_safe('SELECT pg_advisory_lock(4711)');
+}
+
+sub open_gate
+{
+	my ($session) = @_;
+
+	return $session->query_safe('SELECT pg_advisory_unlock(4711)');
 }
 
 # The locks of fills under way: granted or not.

@@ -61,16 +61,15 @@ $node->stop('immediate');
 $node->start;
 check_fresh('immediate stop');
 
-# Kill a backend in mid-fill: it waits for a table that another has locked,
-# and holds the flight.
+# Kill a backend in mid-fill: it waits at a gate, and holds the flight.
 my $locker = session($node);
 my $victim = session($node);
-$locker->query_safe('BEGIN');
-$locker->query_safe('LOCK TABLE t');
+create_gate($node);
+shut_gate($locker);
 my $pid = $victim->query_safe('SELECT pg_backend_pid()');
 send_query($victim, "SELECT arcache_set('k', '1')");
 send_query($victim,
-	"SELECT arcache_get_or_set('new', 'SELECT count(*) FROM t')");
+	"SELECT arcache_get_or_set('new', 'SELECT sum(gate(1 + 0 * x)) AS count FROM t')");
 $node->poll_query_until('postgres',
 	"SELECT count(*) = 1 FROM pg_locks WHERE pid = $pid AND NOT granted")
   or die 'the victim does not wait';

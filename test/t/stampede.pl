@@ -1,7 +1,7 @@
 # Many sessions miss one key at once: one computes, the others wait for it.
 #
-# All is made to wait at the same place by a lock on the table that the query
-# reads: the leader of a flight waits for it, the others wait for the leader.
+# All is made to wait at the same place by a gate in the query: the leader of a
+# flight waits before it, the others wait for the leader.
 
 use strict;
 use warnings FATAL => 'all';
@@ -25,23 +25,23 @@ $node->safe_psql('postgres', q(
 	SELECT arcache_enable('t');
 	SELECT arcache_get_or_set('first', 'SELECT 1');
 ));
+create_gate($node);
 
 my $locker = session($node);
 my @sessions = map { session($node) } 1 .. $clients;
-my $jsonb = q(SELECT arcache_get_or_set('k', 'SELECT sum(x) AS s FROM t'));
-my $rows = q(SELECT s FROM arcache_query('SELECT sum(x) AS s FROM t') AS (s bigint));
+my $jsonb = q(SELECT arcache_get_or_set('k', 'SELECT sum(gate(x)) AS s FROM t'));
+my $rows = q(SELECT s FROM arcache_query('SELECT sum(gate(x)) AS s FROM t') AS (s bigint));
 
-sub lock_table
+sub close_gate
 {
-	$locker->query_safe('BEGIN');
-	$locker->query_safe('LOCK TABLE t');
+	shut_gate($locker);
 	$node->safe_psql('postgres', 'SELECT arcache_stats_reset()');
 	return;
 }
 
-sub unlock_table
+sub reopen_gate
 {
-	$locker->query_safe('COMMIT');
+	open_gate($locker);
 	return;
 }
 
@@ -54,7 +54,7 @@ sub wait_for_flight
 		SELECT count(*) FILTER (WHERE NOT f.granted) = $waiting AND
 		       count(*) FILTER (WHERE f.granted) = 1 AND
 		       bool_and(NOT f.granted OR EXISTS (
-		           SELECT FROM pg_locks r WHERE r.pid = f.pid AND r.relation = 't'::regclass AND NOT r.granted))
+		           SELECT FROM pg_locks r WHERE r.pid = f.pid AND r.objid = 4711 AND r.objsubid = 1 AND NOT r.granted))
 		  FROM pg_locks f WHERE f.locktype = 'advisory' AND f.objsubid = 2762))
 	  or die "there are not $waiting waiting";
 	return flight_holders($node, 1);
@@ -74,14 +74,14 @@ foreach my $case ([ 'jsonb', $jsonb, '[{"s": 5050}]' ], [ 'rows', $rows, '5050' 
 {
 	my ($form, $query, $answer) = @$case;
 
-	lock_table();
+	close_gate();
 	send_query($_, $query) foreach @sessions;
 	wait_for_flight($clients - 1);
 	is( $node->safe_psql('postgres', q(
 			SELECT count(*), count(DISTINCT wait_event) FROM pg_stat_activity
 			 WHERE wait_event_type = 'Lock' AND wait_event = 'advisory')),
-		($clients - 1) . '|1', "$form: those that wait can be seen to");
-	unlock_table();
+		"$clients|1", "$form: those that wait can be seen to");
+	reopen_gate();
 	is(results(@sessions), "$answer: $clients", "$form: all have the answer");
 	is(stat_of($node, 'fills, misses, waits, hits, wait_timeouts, rejected_stale_fill'),
 		'1|1|' . ($clients - 1) . '|' . ($clients - 1) . '|0|0', "$form: one fill");
@@ -90,18 +90,18 @@ foreach my $case ([ 'jsonb', $jsonb, '[{"s": 5050}]' ], [ 'rows', $rows, '5050' 
 
 # Again after a write.
 $node->safe_psql('postgres', 'UPDATE t SET x = x + 1');
-lock_table();
+close_gate();
 send_query($_, $jsonb) foreach @sessions;
 wait_for_flight($clients - 1);
-unlock_table();
+reopen_gate();
 is(results(@sessions), "[{\"s\": 5150}]: $clients", 'after a write: all have the new answer');
 is(stat_of($node, 'fills, hits'), '1|' . ($clients - 1), 'after a write: one fill');
 
 # A hot key lets nobody wait, whatever the table does.
-lock_table();
+close_gate();
 send_query($_, $jsonb) foreach @sessions[ 0 .. 3 ];
 # (debug_verify would run the query.)
-unlock_table();
+reopen_gate();
 is(results(@sessions[ 0 .. 3 ]), '[{"s": 5150}]: 4', 'a hot key');
 is(stat_of($node, 'fills, waits'), '0|0', 'a hot key: nobody waits for a flight');
 
@@ -112,7 +112,7 @@ foreach my $way ('cancel', 'terminate')
 	my @left = @sessions;
 
 	$node->safe_psql('postgres', 'UPDATE t SET x = x + 1');
-	lock_table();
+	close_gate();
 	send_query($_, $jsonb) foreach @sessions;
 	my $leader = wait_for_flight($clients - 1);
 	is($node->safe_psql('postgres', "SELECT pg_${way}_backend($leader)"), 't', "$way the leader");
@@ -120,7 +120,7 @@ foreach my $way ('cancel', 'terminate')
 	isnt($next, $leader, "$way: a waiter takes over");
 	is($node->safe_psql('postgres', "SELECT pg_${way}_backend($next)"), 't', "$way it too");
 	$next = wait_for_flight($clients - 3);
-	unlock_table();
+	reopen_gate();
 
 	# Which two are they?
 	my @gone;
@@ -161,10 +161,10 @@ $clients = @sessions;
 
 # -- a query that fails --------------------------------------------------------
 
-lock_table();
-send_query($_, q(SELECT arcache_get_or_set('bad', 'SELECT 1 / (x - x) FROM t'))) foreach @sessions;
+close_gate();
+send_query($_, q(SELECT arcache_get_or_set('bad', 'SELECT gate(x) / (x - x) FROM t'))) foreach @sessions;
 wait_for_flight($clients - 1);
-unlock_table();
+reopen_gate();
 my $errors = 0;
 foreach my $session (@sessions)
 {
@@ -182,7 +182,7 @@ $node->safe_psql('postgres', 'UPDATE t SET x = x + 1');
 $sessions[1]->query_safe("SET arcache.wait_timeout = '10ms'");
 $sessions[2]->query_safe('SET arcache.wait_timeout = 0');
 $sessions[3]->query_safe("SET lock_timeout = '1ms'");
-lock_table();
+close_gate();
 send_query($sessions[0], $jsonb);
 wait_for_flight(0);
 send_query($sessions[1], $jsonb);
@@ -190,10 +190,10 @@ $node->poll_query_until('postgres', 'SELECT wait_timeouts = 1 FROM arcache_stats
   or die 'no timeout';
 send_query($sessions[2], $jsonb);
 $node->poll_query_until('postgres', q(
-	SELECT count(*) = 3 FROM pg_locks WHERE relation = 't'::regclass AND NOT granted))
-  or die 'they do not wait for the table';
+	SELECT count(*) = 3 FROM pg_locks WHERE objid = 4711 AND objsubid = 1 AND NOT granted))
+  or die 'they do not wait at the gate';
 is(stat_of($node, 'waits, wait_timeouts'), '1|1', 'wait_timeout ends a wait, and 0 does not wait');
-unlock_table();
+reopen_gate();
 is(results(@sessions[ 0 .. 2 ]),
 	$node->safe_psql('postgres', 'SELECT jsonb_agg(to_jsonb(q)) FROM (SELECT sum(x) AS s FROM t) q') . ': 3',
 	'all have the answer');
@@ -244,15 +244,15 @@ $sessions[4]->query_safe('COMMIT');
 
 # -- deadlocks -----------------------------------------------------------------
 
-# The one leads and needs a table that the other has locked, who waits for the
-# flight: neither may fail.
+# The one needs a table that the other has locked, who misses the same key:
+# neither may fail.
 $sessions[5]->query_safe('BEGIN');
 $sessions[5]->query_safe('LOCK TABLE t');
 $node->safe_psql('postgres', 'SELECT arcache_stats_reset()');
 my $cold = q(SELECT arcache_get_or_set('cold', 'SELECT count(*) AS n FROM t'));
 send_query($sessions[6], $cold);
 $node->poll_query_until('postgres',
-	q(SELECT count(*) = 1 FROM pg_locks WHERE objsubid = 2762 AND granted)) or die;
+	q(SELECT count(*) = 1 FROM pg_locks WHERE relation = 't'::regclass AND NOT granted)) or die;
 is($sessions[5]->query_safe($cold), '[{"n": 100}]', 'who has locked the table computes');
 $sessions[5]->query_safe('COMMIT');
 is(collect($sessions[6]), '[{"n": 100}]', 'and so does the leader');
@@ -264,7 +264,7 @@ $sessions[5]->query_safe('CREATE TABLE with_an_id (x int)');
 $node->safe_psql('postgres', "SELECT arcache_delete('cold')");
 send_query($sessions[6], $cold);
 $node->poll_query_until('postgres',
-	q(SELECT count(*) = 1 FROM pg_locks WHERE objsubid = 2762 AND granted)) or die;
+	q(SELECT count(*) = 1 FROM pg_locks WHERE relation = 't'::regclass AND NOT granted)) or die;
 is($sessions[5]->query_safe($cold), '[{"n": 100}]', 'who has an id too');
 $sessions[5]->query_safe('COMMIT');
 is(collect($sessions[6]), '[{"n": 100}]', 'and the leader');

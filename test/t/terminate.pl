@@ -178,19 +178,19 @@ foreach my $how ('terminate', 'cancel')
 
 # In mid-fill, with others waiting.
 my $locker = session($node);
+create_gate($node);
 foreach my $how ('cancel', 'terminate')
 {
 	my @waiters = map { session($node) } 1 .. 3;
 
-	$locker->query_safe('BEGIN');
-	$locker->query_safe('LOCK TABLE t');
-	send_query($_, q(SELECT arcache_get_or_set('k', 'SELECT max(x) FROM t'))) foreach @waiters;
+	shut_gate($locker);
+	send_query($_, q(SELECT arcache_get_or_set('k', 'SELECT max(gate(x)) FROM t'))) foreach @waiters;
 	$node->poll_query_until('postgres',
 		'SELECT count(*) = 2 FROM pg_locks WHERE objsubid = 2762 AND NOT granted') or die;
 	$node->safe_psql('postgres', "SELECT pg_${how}_backend(" . flight_holders($node, 1) . ')');
 	$node->poll_query_until('postgres',
 		'SELECT count(*) = 1 FROM pg_locks WHERE objsubid = 2762 AND NOT granted') or die;
-	$locker->query_safe('COMMIT');
+	open_gate($locker);
 	is(scalar(grep { (eval { collect($_) } // '') eq '[{"max": 20000}]' } @waiters),
 		2, "$how in mid-fill: the waiters go on");
 	eval { $_->quit } foreach @waiters;
