@@ -45,6 +45,15 @@
 	U64FromFullTransactionId(*(volatile FullTransactionId *) &ShmemVariableCache->nextXid)
 #endif
 
+/* The latest transaction that snapshots see as finished, read likewise. */
+#if PG_VERSION_NUM >= 170000
+#define arc_compat_latest_completed_xid() \
+	U64FromFullTransactionId(*(volatile FullTransactionId *) &TransamVariables->latestCompletedXid)
+#else
+#define arc_compat_latest_completed_xid() \
+	U64FromFullTransactionId(*(volatile FullTransactionId *) &ShmemVariableCache->latestCompletedXid)
+#endif
+
 /* Can the status of this (64-bit) transaction id still be looked up? */
 #if PG_VERSION_NUM >= 170000
 #define arc_compat_oldest_clog_xid()	(TransamVariables->oldestClogXid)

@@ -400,11 +400,12 @@ for_each_covered(void (*apply) (ArcSharedEntry *entry))
 }
 
 /*
- * Apply to all that was fenced by a pattern, or stored since by somebody who
- * saw us at work; see arc_pending_fence_new().
+ * The same when nothing may interrupt or raise.  What is fenced by us was
+ * covered at PRE_COMMIT, or stored since by somebody who saw us at work (see
+ * arc_pending_fence_new()); without an id to fence with, match again.
  */
 static void
-for_each_fenced(void (*apply) (ArcSharedEntry *entry))
+for_each_doomed(void (*apply) (ArcSharedEntry *entry))
 {
 	ArcStoreScan scan;
 	ArcSharedEntry *entry;
@@ -414,7 +415,8 @@ for_each_fenced(void (*apply) (ArcSharedEntry *entry))
 	arc_store_scan_start(&scan);
 	while ((entry = arc_store_scan_next(&scan)) != NULL)
 	{
-		if (pg_atomic_read_u64(&entry->fence) == fence_xid)
+		if (fenced ? pg_atomic_read_u64(&entry->fence) == fence_xid :
+			is_covered(entry))
 			apply(entry);
 	}
 	arc_store_scan_end(&scan);
@@ -465,24 +467,6 @@ remove_linked(ArcSharedEntry *entry)
 {
 	if (arc_store_remove_entry(entry))
 		arc_stats_count(ARC_DELETES);
-}
-
-/* Without fences: match again, though nothing can interrupt it now. */
-static void
-remove_covered(void)
-{
-	ArcStoreScan scan;
-	ArcSharedEntry *entry;
-
-	if (patterns == NIL)
-		return;
-	arc_store_scan_start(&scan);
-	while ((entry = arc_store_scan_next(&scan)) != NULL)
-	{
-		if (is_covered(entry))
-			remove_linked(entry);
-	}
-	arc_store_scan_end(&scan);
 }
 
 static ArcToken
@@ -665,14 +649,8 @@ at_commit(void)
 		return;
 	}
 	if (!fenced)
-	{
 		touch_guards(0);
-
-		/* In recovery nobody has an id to fence with. */
-		remove_covered();
-	}
-	else
-		for_each_fenced(remove_linked);
+	for_each_doomed(remove_linked);
 	for (int i = 0; i < nops; i++)
 	{
 		PendingOp  *op = &ops[i];
@@ -701,7 +679,7 @@ at_abort(void)
 	if (nops > 0 && fenced)
 	{
 		for_each_named(unfence);
-		for_each_fenced(unfence);
+		for_each_doomed(unfence);
 	}
 	forget_all();
 }

@@ -186,19 +186,29 @@ alter_table_effect(const AlterTableStmt *stmt)
 	return WRITES_RELATION;
 }
 
+static bool
+is_one_of(const char *name, const char *const *names)
+{
+	for (; *names != NULL; names++)
+	{
+		if (strcmp(name, *names) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Nobody has run a query as a role that is new; but it may take members. */
 static UtilityEffect
 create_role_effect(const CreateRoleStmt *stmt)
 {
+	static const char *const memberships[] = {
+		"rolemembers", "adminmembers", "addroleto", NULL
+	};
 	ListCell   *lc;
 
 	foreach(lc, stmt->options)
 	{
-		const char *option = lfirst_node(DefElem, lc)->defname;
-
-		if (strcmp(option, "rolemembers") == 0 ||
-			strcmp(option, "adminmembers") == 0 ||
-			strcmp(option, "addroleto") == 0)
+		if (is_one_of(lfirst_node(DefElem, lc)->defname, memberships))
 			return WRITES_ROLES;
 	}
 	return WRITES_NOTHING;
@@ -207,15 +217,14 @@ create_role_effect(const CreateRoleStmt *stmt)
 static UtilityEffect
 alter_role_effect(const AlterRoleStmt *stmt)
 {
+	static const char *const harmless[] = {
+		"password", "validUntil", "connectionlimit", NULL
+	};
 	ListCell   *lc;
 
 	foreach(lc, stmt->options)
 	{
-		const char *option = lfirst_node(DefElem, lc)->defname;
-
-		if (strcmp(option, "password") != 0 &&
-			strcmp(option, "validUntil") != 0 &&
-			strcmp(option, "connectionlimit") != 0)
+		if (!is_one_of(lfirst_node(DefElem, lc)->defname, harmless))
 			return WRITES_ROLES;
 	}
 	return WRITES_NOTHING;

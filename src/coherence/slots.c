@@ -317,10 +317,18 @@ arc_slot_bump(ArcToken token)
 {
 	ArcSharedSlot *slot = slot_of(token);
 	LWLock	   *lock = stripe_of(slot);
+	uint64		seen = arc_compat_latest_completed_xid();
 	uint64		seq;
 
+	/*
+	 * Who bumps may have been told, by other ways than ours, of a commit; an
+	 * older snapshot must not bring back what was before it.  As if that
+	 * commit were a forgotten writer.
+	 */
 	LWLockAcquire(lock, LW_EXCLUSIVE);
 	begin_change(slot, STRICT_STEP);
+	if (seen > pg_atomic_read_u64(&slot->floor))
+		pg_atomic_write_u64(&slot->floor, seen);
 	end_change(slot);
 	seq = pg_atomic_read_u64(&slot->seq);
 	LWLockRelease(lock);

@@ -54,7 +54,10 @@ extern bool arc_slot_is_quiet(ArcToken token, uint64 seq, uint64 xmin);
  */
 extern uint64 arc_slot_register(ArcToken token, uint64 xid, bool strict);
 
-/* Make every older entry a miss, without a writer. */
+/*
+ * Make every older entry a miss, without a writer; and let nothing be published
+ * by a snapshot that does not see all that has finished by now.
+ */
 extern uint64 arc_slot_bump(ArcToken token);
 
 /*
