@@ -506,8 +506,9 @@ is_dead(const ArcSharedEntry *entry)
 	return false;
 }
 
-void
-arc_cache_forget_owner(Oid database, Oid role)
+/* Free what a dropped database or role owned. */
+static void
+forget_owner(Oid database, Oid role)
 {
 	ArcStoreScan scan;
 	ArcSharedEntry *entry;
@@ -530,5 +531,5 @@ void
 arc_cache_init(void)
 {
 	arc_store_set_dead_check(is_dead);
-	arc_ddl_on_owner_gone(arc_cache_forget_owner);
+	arc_ddl_on_owner_gone(forget_owner);
 }

@@ -146,7 +146,4 @@ extern TimestampTz arc_cache_expiry(int64 ttl);
 /* Before sweeping: learn which entries no snapshot can be served any more. */
 extern void arc_cache_refresh_horizon(void);
 
-/* Free what a dropped database or role owned; does not raise. */
-extern void arc_cache_forget_owner(Oid database, Oid role);
-
 #endif							/* ARC_CACHE_H */

@@ -67,7 +67,7 @@ extern void arc_arena_usage(ArcArenaUsage *usage);
 extern uint64 arc_arena_free_estimate(void);	/* without locks */
 
 #ifdef USE_ASSERT_CHECKING
-extern bool arc_arena_check(void);	/* walks all, for tests */
+extern bool arc_arena_check(void);	/* walks all tags and lists */
 #endif
 
 #endif							/* ARC_ARENA_H */

@@ -401,6 +401,9 @@ arc_store_sweep(int step, TimestampTz now)
 	if (arc_store.shared == NULL)
 		return 0;
 
+	/* In assert builds each full sweep begins with a look at every tag. */
+	Assert(step % ARC_SWEEP_STEPS != 0 || arc_arena_check());
+
 	for (; partition < last; partition++)
 	{
 		LWLock	   *lock = arc_index_lock(partition);
