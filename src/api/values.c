@@ -535,9 +535,11 @@ make_counter(const ArcKey *key, ArcSharedEntry *seen, bool keeps, int64 value,
 	};
 	CounterGuard guard = {0};
 	ArcSharedEntry *entry;
+	bool		linked;
 
 	if (keeps)
 		inherit(&spec, seen);
+	arc_pin_reserve();
 	entry = arc_store_create(&spec);
 
 	if (entry == NULL)
@@ -547,9 +549,14 @@ make_counter(const ArcKey *key, ArcSharedEntry *seen, bool keeps, int64 value,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("no room for a counter in the cache")));
 	}
+
+	/* The guard may have to read the process array, which may allocate. */
 	guard.seen = seen;
 	guard.counter = entry;
-	if (arc_store_insert(entry, guard_counter, &guard))
+	arc_pin_remember(entry, ARC_HOLD_OWNED);
+	linked = arc_store_insert(entry, guard_counter, &guard);
+	arc_pin_forget(entry, ARC_HOLD_OWNED);
+	if (linked)
 		return true;
 	arc_store_discard(entry);
 	if (guard.deleted)

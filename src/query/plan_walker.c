@@ -4,8 +4,8 @@
  *	  Visit every expression of a finished plan.
  *
  * A node type that is not listed has no expressions beyond its target list
- * and qual.  Anything unknown to us would be a node of a newer server; the
- * tests compare the list with the server's own.
+ * and qual, or only such as stand elsewhere in the plan too.  To be looked
+ * through again for each new server version.
  *
  *-------------------------------------------------------------------------
  */

@@ -293,15 +293,23 @@ prepare_query(ReadThrough *read, Prepared *prepared)
 				 errdetail_internal("%s", prepared->assessment.reason)));
 }
 
-/* Compute without the cache. */
+/* Compute a query that has been prepared, and store nothing. */
+static void
+compute_only(ReadThrough *read)
+{
+	ArcCapture	capture;
+
+	read->form->compute(read->form, read->source, &capture);
+}
+
+/* Without the cache. */
 static void
 compute_alone(ReadThrough *read)
 {
 	Prepared	prepared;
-	ArcCapture	capture;
 
 	prepare_query(read, &prepared);
-	read->form->compute(read->form, read->source, &capture);
+	compute_only(read);
 }
 
 static void
@@ -329,6 +337,7 @@ static bool
 is_worth_a_flight(const ReadThrough *read, const Prepared *prepared, ArcVerdict verdict)
 {
 	return !read->request->force && verdict != ARC_VERDICT_TOO_OLD &&
+		prepared->assessment.cacheability != ARC_CACHE_NEVER &&
 		!lacks_ttl(read, &prepared->assessment) &&
 		!may_read_untold_writes(&prepared->assessment) &&
 		arc_fill_may_publish(&prepared->fill, prepared->dependencies.array,
@@ -371,11 +380,7 @@ read_through(ReadThrough *read)
 		if (count_miss(&prepared.fill, &prepared.assessment, &prepared.dependencies))
 			compute_and_publish(read, &prepared);
 		else
-		{
-			ArcCapture	capture;
-
-			read->form->compute(read->form, read->source, &capture);
-		}
+			compute_only(read);
 	}
 	arc_flight_leave(&read->key, flight);
 }
