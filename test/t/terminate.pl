@@ -233,5 +233,6 @@ foreach my $how ('terminate', 'abandon')
 $locker->quit;
 
 is(janitor_pid($node), $janitor, 'the janitor is the same');
-log_is_clean($node);
+# A victim may be gone by itself before it is struck.
+log_is_clean($node, allow => qr/PID \d+ is not a PostgreSQL (?:backend|server) process/);
 done_testing();
