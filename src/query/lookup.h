@@ -1,0 +1,75 @@
+/*-------------------------------------------------------------------------
+ *
+ * lookup.h
+ *	  Rows of one table by the values of some of its columns, through the
+ *	  cache.
+ *
+ * An ArcLookup says which table, which columns, and under which names the
+ * entries are kept: one entry for each combination of values that was asked
+ * for, an empty one if no row has it.  Rows come as whole rows of the table's
+ * row type, exactly as they would come of
+ *
+ *	  SELECT * FROM table WHERE column = value [AND ...] [ORDER BY primary key]
+ *
+ * under the caller's active snapshot, privileges and policies.
+ *
+ * An ArcLookup lives in the memory context it was made in, and describes the
+ * table as it was then: ask arc_lookup_is_current() before each use, with the
+ * table locked or not.  Reading raises what that query raises.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ARC_LOOKUP_H
+#define ARC_LOOKUP_H
+
+#include "postgres.h"
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "store/store.h"
+
+typedef struct ArcLookup
+{
+	Oid			relid;
+	ArcKeySpace space;			/* ARC_SPACE_ROW or ARC_SPACE_RELATED */
+	const char *prefix;			/* of the entries' names, its last byte a ':' */
+	int			max_rows;		/* 0 is all; else the first by primary key */
+	int			ncolumns;
+	AttrNumber *columns;
+	Oid		   *types;			/* of the columns; domains are not stripped */
+	TupleDesc	desc;			/* the table's row type, with dropped columns */
+	struct ArcLookupState *state;	/* of lookup.c */
+} ArcLookup;
+
+/*
+ * Lookups by these columns, or (no columns) by the primary key; NULL if there
+ * is none.  The prefix is copied; NULL makes it of the table's oid.
+ */
+extern ArcLookup *arc_lookup_make(Oid relid, const AttrNumber *columns, int ncolumns,
+								  ArcKeySpace space, const char *prefix, int max_rows);
+extern bool arc_lookup_is_current(const ArcLookup *lookup);
+
+/*
+ * Many lookups at once, each by its own values: values and nulls have ncolumns
+ * elements for each key, one key after the other.  A key with a NULL finds
+ * nothing and is not looked up.  All that the cache does not have are computed
+ * by one query, if the columns' types can be hashed.
+ */
+typedef struct ArcLookupCall
+{
+	const ArcLookup *lookup;
+	int			nkeys;
+	const Datum *values;
+	const bool *nulls;
+	int64		ttl;			/* milliseconds; 0 is the default */
+	bool		bypass;			/* compute, and leave the cache alone */
+} ArcLookupCall;
+
+/* Called for each row, in the order of the keys; copy the row to keep it. */
+typedef void (*ArcLookupSink) (void *arg, int key, HeapTuple row);
+extern void arc_lookup_read(const ArcLookupCall *call, ArcLookupSink sink, void *arg);
+
+/* The current user's entry of these values; false if the name is too long. */
+extern bool arc_lookup_entry_key(const ArcLookup *lookup, const Datum *values, ArcKey *key);
+
+#endif							/* ARC_LOOKUP_H */
