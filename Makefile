@@ -43,13 +43,18 @@ OBJS = \
 	src/query/cacheability.o \
 	src/query/capture.o \
 	src/query/clock.o \
+	src/query/conversion.o \
 	src/query/dependency.o \
+	src/query/foreign_key.o \
 	src/query/plan_walker.o \
 	src/query/readthrough.o \
+	src/query/related.o \
+	src/query/relationship.o \
 	src/query/source.o \
 	src/api/admin.o \
 	src/api/arguments.o \
 	src/api/queries.o \
+	src/api/relationships.o \
 	src/api/tables.o \
 	src/api/values.o \
 	src/api/views.o \
