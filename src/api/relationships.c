@@ -247,30 +247,51 @@ return_row(void *arg, int key, HeapTuple row)
 	tuplestore_puttuple(rsinfo->setResult, row);
 }
 
+/* Values for one parent, of arguments from `first` on. */
+static void
+key_arguments(FunctionCallInfo fcinfo, int first, const ArcRelationship *relationship,
+			  Datum **values, bool **nulls)
+{
+	const ArcLookup *parents = relationship->parents;
+
+	*values = palloc(parents->ncolumns * sizeof(Datum));
+	*nulls = palloc(parents->ncolumns * sizeof(bool));
+	arc_keys_from_arguments(fcinfo, first, parents->ncolumns, parents->types,
+							*values, *nulls);
+}
+
 Datum
 arcache_related(PG_FUNCTION_ARGS)
 {
-	ArcRelationship *relationship = relationship_arguments(fcinfo);
-	int			n = relationship->parents->ncolumns;
-	Datum	   *values = palloc(n * sizeof(Datum));
-	bool	   *nulls = palloc(n * sizeof(bool));
+	ArcRelationship *relationship;
+	Datum	   *values;
+	bool	   *nulls;
 
-	arc_keys_from_arguments(fcinfo, 3, n, relationship->parents->types, values, nulls);
 	InitMaterializedSRF(fcinfo, 0);
-	arc_related_read(relationship, 1, values, nulls, return_row, fcinfo->resultinfo);
+	do
+	{
+		relationship = relationship_arguments(fcinfo);
+		key_arguments(fcinfo, 3, relationship, &values, &nulls);
+	} while (!arc_related_read(relationship, 1, values, nulls, return_row,
+							   fcinfo->resultinfo));
 	return (Datum) 0;
 }
 
 Datum
 arcache_related_many(PG_FUNCTION_ARGS)
 {
-	ArcRelationship *relationship = relationship_arguments(fcinfo);
+	ArcRelationship *relationship;
 	Datum	   *values;
 	bool	   *nulls;
-	int			nkeys = arc_keys_from_array(fcinfo, 3, relationship->parents->ncolumns,
-											relationship->parents->types, &values, &nulls);
+	int			nkeys;
 
 	InitMaterializedSRF(fcinfo, 0);
-	arc_related_read(relationship, nkeys, values, nulls, return_row, fcinfo->resultinfo);
+	do
+	{
+		relationship = relationship_arguments(fcinfo);
+		nkeys = arc_keys_from_array(fcinfo, 3, relationship->parents->ncolumns,
+									relationship->parents->types, &values, &nulls);
+	} while (!arc_related_read(relationship, nkeys, values, nulls, return_row,
+							   fcinfo->resultinfo));
 	return (Datum) 0;
 }

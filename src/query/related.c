@@ -76,7 +76,7 @@ is_bypassed(const ArcRelationship *relationship)
 }
 
 /* A parent without a row finds nothing: its values remain NULL. */
-static void
+static bool
 values_from_rows(Step *step, int nparents, const Datum *values, const bool *nulls)
 {
 	ArcLookupCall call = {
@@ -87,10 +87,10 @@ values_from_rows(Step *step, int nparents, const Datum *values, const bool *null
 		.bypass = is_bypassed(step->relationship)
 	};
 
-	arc_lookup_read(&call, take_values, step);
+	return arc_lookup_read(&call, take_values, step);
 }
 
-static void
+static bool
 step_towards(Step *step, const ArcRelationship *relationship, int nparents,
 			 const Datum *values, const bool *nulls)
 {
@@ -100,13 +100,13 @@ step_towards(Step *step, const ArcRelationship *relationship, int nparents,
 	step->ncolumns = relationship->spec.ncolumns;
 	step->values = palloc0(n * sizeof(Datum) + 1);
 	step->nulls = memset(palloc(n + 1), true, n);
-	if (relationship->positions != NULL)
-		values_from_keys(step, nparents, values, nulls);
-	else
-		values_from_rows(step, nparents, values, nulls);
+	if (relationship->positions == NULL)
+		return values_from_rows(step, nparents, values, nulls);
+	values_from_keys(step, nparents, values, nulls);
+	return true;
 }
 
-void
+bool
 arc_related_read(const ArcRelationship *relationship, int nparents,
 				 const Datum *values, const bool *nulls,
 				 ArcLookupSink sink, void *arg)
@@ -115,7 +115,8 @@ arc_related_read(const ArcRelationship *relationship, int nparents,
 	Step		step;
 	ArcLookupCall call;
 
-	step_towards(&step, relationship, nparents, values, nulls);
+	if (!step_towards(&step, relationship, nparents, values, nulls))
+		return false;
 	call = (ArcLookupCall)
 	{
 		.lookup = relationship->children,
@@ -125,20 +126,23 @@ arc_related_read(const ArcRelationship *relationship, int nparents,
 			.ttl = ttl > 0 ? ttl : (int64) arc_relation_ttl * 1000,
 			.bypass = is_bypassed(relationship)
 	};
-	arc_lookup_read(&call, sink, arg);
+	return arc_lookup_read(&call, sink, arg);
 }
 
 bool
 arc_related_entry_key(const ArcRelationship *relationship, const Datum *values,
-					  const bool *nulls, ArcKey *key)
+					  const bool *nulls, ArcKey *key, bool *found)
 {
 	Step		step;
 
-	step_towards(&step, relationship, 1, values, nulls);
+	*found = false;
+	if (!step_towards(&step, relationship, 1, values, nulls))
+		return false;
 	for (int i = 0; i < step.ncolumns; i++)
 	{
 		if (step.nulls[i])
-			return false;
+			return true;
 	}
-	return arc_lookup_entry_key(relationship->children, step.values, key);
+	*found = arc_lookup_entry_key(relationship->children, step.values, key);
+	return true;
 }

@@ -52,8 +52,8 @@ typedef struct Definition
 {
 	ArcRelationship relationship;
 	MemoryContext context;		/* which holds it all */
+	uint64		read_at;		/* count of changes before it was read */
 	bool		findable;
-	bool		current;		/* nothing it rests on has changed */
 	int			users;
 } Definition;
 
@@ -71,7 +71,7 @@ typedef struct DefinitionEntry
 
 static HTAB *definitions = NULL;
 static Oid	definitions_table = InvalidOid; /* where they were read from */
-static uint64 changes = 0;		/* invalidations so far */
+static uint64 changes = 0;		/* of the table, so far */
 
 /* -- forgetting ------------------------------------------------------------------ */
 
@@ -113,23 +113,12 @@ keep(Definition *definition)
 	return &definition->relationship;
 }
 
-/* The table was written, or one that a relationship is about was altered. */
+/* (Lookups watch for themselves the tables that they are about.) */
 static void
 relation_changed(Datum arg, Oid relid)
 {
-	HASH_SEQ_STATUS scan;
-	DefinitionEntry *entry;
-	bool		all = !OidIsValid(relid) || relid == definitions_table;
-
-	changes++;
-	hash_seq_init(&scan, definitions);
-	while ((entry = hash_seq_search(&scan)) != NULL)
-	{
-		const ArcRelationshipSpec *spec = &entry->definition->relationship.spec;
-
-		if (all || spec->parent == relid || spec->child == relid)
-			entry->definition->current = false;
-	}
+	if (!OidIsValid(relid) || relid == definitions_table)
+		changes++;
 }
 
 static void
@@ -447,10 +436,6 @@ make_relationship(ArcRelationship *relationship, const ArcRelationshipSpec *spec
 	relationship->conversions = palloc(spec->ncolumns * sizeof(ArcConversion));
 	for (int i = 0; i < spec->ncolumns; i++)
 		make_conversion(&relationship->conversions[i], spec, i);
-
-	/* Without an order there would be no first row. */
-	if (spec->kind == ARC_HAS_ONE)
-		(void) rows_by_primary_key(spec->child);
 	relationship->children =
 		arc_lookup_make(spec->child, spec->child_columns, spec->ncolumns,
 						ARC_SPACE_RELATED, entry_prefix(spec->parent, spec->name),
@@ -460,6 +445,7 @@ make_relationship(ArcRelationship *relationship, const ArcRelationshipSpec *spec
 
 /* -- finding --------------------------------------------------------------------- */
 
+/* What changes while it is made makes it outdated at once. */
 static Definition *
 make_definition(Oid parent, const char *name)
 {
@@ -472,6 +458,7 @@ make_definition(Oid parent, const char *name)
 	ArcRelationshipSpec spec = {.parent = parent, .name = pstrdup(name)};
 	bool		found;
 
+	definition->read_at = changes;
 	push_error_context(&callback, &spec);
 	found = find_row(definitions_table, &spec);
 	error_context_stack = callback.previous;
@@ -483,7 +470,6 @@ make_definition(Oid parent, const char *name)
 
 	make_relationship(&definition->relationship, &spec);
 	definition->context = context;
-	definition->current = true;
 	MemoryContextSwitchTo(caller);
 	return definition;
 }
@@ -491,7 +477,7 @@ make_definition(Oid parent, const char *name)
 static bool
 is_current(const Definition *definition)
 {
-	return definition->current &&
+	return definition->read_at == changes &&
 		arc_lookup_is_current(definition->relationship.parents) &&
 		arc_lookup_is_current(definition->relationship.children);
 }
@@ -502,7 +488,6 @@ arc_relationship_find(Oid extension, Oid parent, const char *name)
 	DefinitionKey key = {.parent = parent};
 	DefinitionEntry *entry;
 	Definition *definition;
-	uint64		before;
 
 	strlcpy(key.name, name, sizeof(key.name));
 	init_definitions();
@@ -516,16 +501,11 @@ arc_relationship_find(Oid extension, Oid parent, const char *name)
 	if (entry != NULL)
 		forget(&key);
 
-	/* What changed while it was made serves this call, and no other. */
-	before = changes;
 	definition = make_definition(parent, name);
 	MemoryContextSetParent(definition->context, CacheMemoryContext);
-	if (changes == before)
-	{
-		entry = hash_search(definitions, &key, HASH_ENTER, NULL);
-		entry->definition = definition;
-		definition->findable = true;
-	}
+	entry = hash_search(definitions, &key, HASH_ENTER, NULL);
+	entry->definition = definition;
+	definition->findable = true;
 	return keep(definition);
 }
 
