@@ -44,11 +44,14 @@ OBJS = \
 	src/query/capture.o \
 	src/query/clock.o \
 	src/query/dependency.o \
+	src/query/lookup.o \
+	src/query/lookup_batch.o \
 	src/query/plan_walker.o \
 	src/query/readthrough.o \
 	src/query/source.o \
 	src/api/admin.o \
 	src/api/arguments.o \
+	src/api/keys.o \
 	src/api/queries.o \
 	src/api/tables.o \
 	src/api/values.o \
