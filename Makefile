@@ -46,6 +46,8 @@ OBJS = \
 	src/query/conversion.o \
 	src/query/dependency.o \
 	src/query/foreign_key.o \
+	src/query/lookup.o \
+	src/query/lookup_batch.o \
 	src/query/plan_walker.o \
 	src/query/readthrough.o \
 	src/query/related.o \
@@ -53,6 +55,7 @@ OBJS = \
 	src/query/source.o \
 	src/api/admin.o \
 	src/api/arguments.o \
+	src/api/keys.o \
 	src/api/queries.o \
 	src/api/relationships.o \
 	src/api/tables.o \

@@ -678,6 +678,7 @@ typedef void (*KeyVisit) (const char *name, int length, void *arg);
 
 typedef struct PatternWalk
 {
+	uint32		spaces;			/* of the keys to visit */
 	const char *pattern;
 	int			length;
 	KeyVisit	visit;
@@ -685,17 +686,18 @@ typedef struct PatternWalk
 } PatternWalk;
 
 static void
-visit_if_match(const PatternWalk *walk, const char *name, int length)
+visit_if_match(const PatternWalk *walk, const ArcKey *key)
 {
-	if (arc_glob_match(walk->pattern, walk->length, name, length))
-		walk->visit(name, length, walk->arg);
+	if ((walk->spaces & ARC_SPACE_MASK(key->space)) != 0 &&
+		arc_glob_match(walk->pattern, walk->length, key->name, key->length))
+		walk->visit(key->name, key->length, walk->arg);
 }
 
 /* A key that names a value and rows as well is visited as that of the value. */
 static bool
 is_named_by_value(const ArcReader *reader, ArcKey key)
 {
-	if (key.space == ARC_SPACE_VALUE)
+	if (key.space != ARC_SPACE_ROWS)
 		return false;
 	key.space = ARC_SPACE_VALUE;
 	return exists(reader, &key);
@@ -705,7 +707,7 @@ static void
 visit_pending(const ArcKey *key, ArcSharedEntry *entry, void *arg)
 {
 	if (key->role == GetUserId())
-		visit_if_match(arg, key->name, key->length);
+		visit_if_match(arg, key);
 }
 
 /* Visit the keys of this role that match, as this transaction sees them. */
@@ -728,7 +730,7 @@ walk_keys(const ArcReader *reader, PatternWalk *walk)
 		if (entry->database == key.database && entry->role == key.role &&
 			!arc_pending_touches(&key) && arc_cache_may_serve(reader, entry) &&
 			!is_named_by_value(reader, key))
-			visit_if_match(walk, key.name, key.length);
+			visit_if_match(walk, &key);
 	}
 	arc_scan_close(scan);
 }
@@ -780,14 +782,14 @@ delete_pattern(PatternWalk *walk)
 	if (!arc_preloaded)
 		return 0;
 	walk_keys(&reader, walk);
-	arc_pending_delete_pattern(GetUserId(), walk->pattern, walk->length);
+	arc_pending_delete_pattern(GetUserId(), walk->spaces, walk->pattern, walk->length);
 	return count;
 }
 
 Datum
 arcache_delete_pattern(PG_FUNCTION_ARGS)
 {
-	PatternWalk walk;
+	PatternWalk walk = {.spaces = ARC_SPACES_NAMED};
 
 	read_pattern(fcinfo, &walk);
 	PG_RETURN_INT64(delete_pattern(&walk));
@@ -796,7 +798,7 @@ arcache_delete_pattern(PG_FUNCTION_ARGS)
 Datum
 arcache_clear(PG_FUNCTION_ARGS)
 {
-	PatternWalk walk = {.pattern = "*", .length = 1};
+	PatternWalk walk = {.spaces = ARC_SPACES_ALL, .pattern = "*", .length = 1};
 
 	arc_argument_need_preload();
 	PG_RETURN_INT64(delete_pattern(&walk));
@@ -805,7 +807,11 @@ arcache_clear(PG_FUNCTION_ARGS)
 Datum
 arcache_keys(PG_FUNCTION_ARGS)
 {
-	PatternWalk walk = {.visit = return_key, .arg = fcinfo->resultinfo};
+	PatternWalk walk = {
+		.spaces = ARC_SPACES_NAMED,
+		.visit = return_key,
+		.arg = fcinfo->resultinfo
+	};
 	ArcReader	reader;
 
 	read_pattern(fcinfo, &walk);

@@ -15,7 +15,9 @@
  *
  * An ArcLookup lives in the memory context it was made in, and describes the
  * table as it was then: ask arc_lookup_is_current() before each use, with the
- * table locked or not.  Reading raises what that query raises.
+ * table locked or not.  Reading raises what that query raises.  If it finds
+ * that the table has changed meanwhile it returns false: make the lookup and
+ * the values again, for the columns' types may be others, and start over.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,7 +45,9 @@ typedef struct ArcLookup
 
 /*
  * Lookups by these columns, or (no columns) by the primary key; NULL if there
- * is none.  The prefix is copied; NULL makes it of the table's oid.
+ * is none.  The prefix is copied; NULL makes it of the table's oid.  Without a
+ * primary key max_rows takes the first by all columns that have an order.
+ * 42809 if it is not a table, 42883 if a column's type knows no equality.
  */
 extern ArcLookup *arc_lookup_make(Oid relid, const AttrNumber *columns, int ncolumns,
 								  ArcKeySpace space, const char *prefix, int max_rows);
@@ -67,7 +71,10 @@ typedef struct ArcLookupCall
 
 /* Called for each row, in the order of the keys; copy the row to keep it. */
 typedef void (*ArcLookupSink) (void *arg, int key, HeapTuple row);
-extern void arc_lookup_read(const ArcLookupCall *call, ArcLookupSink sink, void *arg);
+
+/* False, and the sink was not called, if the lookup is not current any more. */
+extern pg_nodiscard bool arc_lookup_read(const ArcLookupCall *call,
+										 ArcLookupSink sink, void *arg);
 
 /* The current user's entry of these values; false if the name is too long. */
 extern bool arc_lookup_entry_key(const ArcLookup *lookup, const Datum *values, ArcKey *key);
