@@ -53,6 +53,7 @@ typedef struct BatchKey
 	int			nrows;
 	int			room;
 	HeapTuple  *rows;
+	MemoryContext context;		/* of the rows: the batch's */
 	ArcFill		fill;			/* of the round */
 	ArcDependencies dependencies;
 	ArcImage	image;
@@ -172,7 +173,11 @@ set_aside(BatchKey *key, HeapTuple row)
 static void
 set_copy_aside(void *arg, HeapTuple row)
 {
-	set_aside(arg, heap_copytuple(row));
+	BatchKey   *key = arg;
+	MemoryContext old = MemoryContextSwitchTo(key->context);
+
+	set_aside(key, heap_copytuple(row));
+	MemoryContextSwitchTo(old);
 }
 
 /* -- one key ------------------------------------------------------------------------- */
@@ -186,6 +191,7 @@ prepare_key(Batch *batch, BatchKey *key)
 	arc_rows_form_init(form, &lookup->state->target);
 	form->target.sink = set_copy_aside;
 	form->target.arg = key;
+	key->context = batch->context;
 	arc_read_prepare(&key->read, &batch->asker, &key->request, lookup->space, &form->base);
 }
 
