@@ -76,6 +76,12 @@ SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::profiles, 'users', '
 SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::profiles, 'users', 'profile', 1)$$);
 SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::profiles, 'users', 'profile', 3)$$);
 
+-- Without a primary key the order of all columns says which is the first.
+CREATE TABLE keyless (user_id int, kind text, document json);
+INSERT INTO keyless VALUES (1, 'z', '1'), (1, 'b', '2');
+SELECT arcache_enable('keyless'), arcache_has_one('users', 'keyless', 'keyless', '{user_id}');
+SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::keyless, 'users', 'keyless', 1)$$);
+
 -- belongs_to: by way of the parent's row, which is that of arcache_row.
 SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::users, 'orders', 'user', 11)$$);
 SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::users, 'orders', 'user', 11)$$);
@@ -119,11 +125,11 @@ SELECT * FROM counted($$SELECT * FROM arcache_related_many(NULL::users, 'orders'
 SELECT * FROM counted($$SELECT * FROM arcache_related_many(NULL::users, 'orders', 'user', '{41,31,12,11,99}'::int[])$$);
 SELECT * FROM counted($$SELECT * FROM arcache_related_many(NULL::profiles, 'users', 'profile', '{1,2,3}'::int[])$$);
 
--- A hundred parents take one query for all that is missing: one scan of the table.
+-- Sixty parents take one query for all that is missing: one scan of the table.
 CREATE TABLE authors (id int PRIMARY KEY);
 CREATE TABLE books (id int PRIMARY KEY, author_id int NOT NULL REFERENCES authors);
-INSERT INTO authors SELECT i FROM generate_series(1, 100) i;
-INSERT INTO books SELECT i, 1 + i % 100 FROM generate_series(1, 300) i;
+INSERT INTO authors SELECT i FROM generate_series(1, 60) i;
+INSERT INTO books SELECT i, 1 + i % 60 FROM generate_series(1, 180) i;
 SELECT arcache_enable('authors'), arcache_enable('books');
 SELECT arcache_has_many('authors', 'books', 'books'), arcache_belongs_to('books', 'author', 'authors');
 SET enable_indexscan = off;
@@ -144,10 +150,10 @@ BEGIN
 END $$;
 SET arcache.debug_verify = off;
 SELECT * FROM scans($$SELECT r FROM generate_series(1, 7) i, arcache_related(NULL::books, 'authors', 'books', i) r$$);
-SELECT * FROM scans($$SELECT * FROM arcache_related_many(NULL::books, 'authors', 'books', ARRAY(SELECT generate_series(1, 100)))$$);
-SELECT * FROM scans($$SELECT * FROM arcache_related_many(NULL::books, 'authors', 'books', ARRAY(SELECT generate_series(1, 100)))$$);
-SELECT * FROM scans($$SELECT * FROM arcache_related_many(NULL::authors, 'books', 'author', ARRAY(SELECT generate_series(1, 100)))$$);
-SELECT * FROM scans($$SELECT * FROM arcache_related_many(NULL::authors, 'books', 'author', ARRAY(SELECT generate_series(1, 100)))$$);
+SELECT * FROM scans($$SELECT * FROM arcache_related_many(NULL::books, 'authors', 'books', ARRAY(SELECT generate_series(1, 60)))$$);
+SELECT * FROM scans($$SELECT * FROM arcache_related_many(NULL::books, 'authors', 'books', ARRAY(SELECT generate_series(1, 60)))$$);
+SELECT * FROM scans($$SELECT * FROM arcache_related_many(NULL::authors, 'books', 'author', ARRAY(SELECT generate_series(1, 60)))$$);
+SELECT * FROM scans($$SELECT * FROM arcache_related_many(NULL::authors, 'books', 'author', ARRAY(SELECT generate_series(1, 60)))$$);
 SET arcache.debug_verify = on;
 RESET enable_indexscan;
 RESET enable_bitmapscan;
@@ -345,8 +351,7 @@ SELECT s, attempt(s) FROM unnest(ARRAY[
     $$INSERT INTO arcache_relationship VALUES ('users', 'x', 'has_many', 'orders', '{id}', '{user_id,id}')$$,
     $$INSERT INTO arcache_relationship VALUES ('users', 'x', 'has_many', 'orders', '{}', '{}')$$,
     $$INSERT INTO arcache_relationship VALUES ('users', 'x', 'has_many', 'orders', '{NULL}', '{id}')$$,
-    $$INSERT INTO arcache_relationship VALUES ('users', 'x', 'has_many', 'orders', '{id}', '{id}', true, '-1 s')$$,
-    $$UPDATE arcache_relationship SET name = 'staff' WHERE (parent, name) = ('users'::regclass, 'orders')$$
+    $$INSERT INTO arcache_relationship VALUES ('users', 'x', 'has_many', 'orders', '{id}', '{id}', true, '-1 s')$$
 ]) s;
 
 -- A column that was renamed, dropped, or got another type.
@@ -426,7 +431,6 @@ SELECT attempt($$SELECT arcache_related(NULL::orders, 'users', 'orders', 1)$$);
 RESET ROLE;
 
 -- Bad input.
-CREATE TABLE keyless (user_id int, document json);
 CREATE TEMP TABLE passing (id int PRIMARY KEY, user_id int);
 CREATE VIEW glimpse AS SELECT * FROM orders;
 SELECT s, attempt(s) FROM unnest(ARRAY[
@@ -451,7 +455,6 @@ SELECT s, attempt(s) FROM unnest(ARRAY[
     $$SELECT arcache_has_many('users', 'x', 'orders', '{note}')$$,
     $$SELECT arcache_has_many('users', 'x', 'keyless', '{document}')$$,
     $$SELECT arcache_has_many('keyless', 'x', 'users', '{boss}')$$,
-    $$SELECT arcache_has_one('users', 'x', 'keyless', '{user_id}')$$,
     $$SELECT arcache_belongs_to('keyless', 'x', 'users', '{user_id}')$$,
     $$SELECT arcache_has_many('users', 'x', 'orders', '{buyer}', ttl => '0')$$,
     $$SELECT arcache_has_many('users', 'x', 'orders', '{buyer}', ttl => '-1 s')$$,

@@ -271,6 +271,7 @@ arcache_related(PG_FUNCTION_ARGS)
 	Datum	   *values;
 	bool	   *nulls;
 
+	(void) relationship_arguments(fcinfo);
 	InitMaterializedSRF(fcinfo, 0);
 	do
 	{
@@ -289,6 +290,7 @@ arcache_related_many(PG_FUNCTION_ARGS)
 	bool	   *nulls;
 	int			nkeys;
 
+	(void) relationship_arguments(fcinfo);
 	InitMaterializedSRF(fcinfo, 0);
 	do
 	{

@@ -138,13 +138,14 @@ static void
 entry_row(const ArcReader *reader, ArcSharedEntry *entry, bool allowed,
 		  Datum *values, bool *nulls)
 {
+	static const char *const kinds[] = {"value", "rows", "row", "related"};
 	static const char *const coherences[] = {"none", "ttl", "declared", "exact"};
 	const ArcMeta *meta = arc_meta_of(entry);
 	TimestampTz expires = (TimestampTz) pg_atomic_read_u64(&entry->expires);
 
 	memset(nulls, false, ENTRY_COLUMNS * sizeof(bool));
 	values[0] = ObjectIdGetDatum(entry->role);
-	values[1] = CStringGetTextDatum(entry->space == ARC_SPACE_ROWS ? "rows" : "value");
+	values[1] = CStringGetTextDatum(kinds[entry->space]);
 	values[5] = CStringGetTextDatum(coherences[meta->coherence]);
 	values[8] = BoolGetDatum(arc_cache_may_serve(reader, entry));
 	values[9] = Int64GetDatum((int64) entry->footprint * 16);
