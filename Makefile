@@ -55,16 +55,18 @@ OBJS = \
 	src/query/source.o \
 	src/api/admin.o \
 	src/api/arguments.o \
+	src/api/entries.o \
 	src/api/keys.o \
 	src/api/queries.o \
 	src/api/relationships.o \
+	src/api/rows.o \
 	src/api/tables.o \
 	src/api/values.o \
 	src/api/views.o \
 	src/worker/janitor.o
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = values transactions patterns queries cacheability tracking privileges settings bad_input loopholes relationships orm_guide
+REGRESS = values transactions patterns queries rows relationships orm_guide cacheability tracking privileges settings bad_input loopholes
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = alter ddl-race delete-fill enable-race fill-commit flight-deadlock flight-uncacheable flight if-absent inherit long-xid matview old-snapshot own-write partition prepared recreate relations relationships revoke ring rows savepoint serializable set-depends set-fill tags truncate ttl-own-write untrack values-prepared values writers

@@ -8,11 +8,11 @@
 #include "postgres.h"
 
 #include "api/arguments.h"
+#include "api/entries.h"
 #include "api/keys.h"
 #include "base/compat.h"
-#include "cache/glob.h"
+#include "base/settings.h"
 #include "cache/pending.h"
-#include "cache/pin.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -304,63 +304,14 @@ arcache_related_many(PG_FUNCTION_ARGS)
 
 /* -- clearing -------------------------------------------------------------------- */
 
-static bool
-is_cached(const ArcReader *reader, const ArcKey *key)
-{
-	ArcVerdict	verdict;
-	ArcSharedEntry *entry;
-
-	if (arc_pending_touches(key))
-		return false;
-	entry = arc_cache_find(reader, key, NULL, &verdict);
-	if (entry == NULL)
-		return false;
-	arc_pin_release(entry);
-	return true;
-}
-
-/* The entries of this role whose names match, as this transaction sees them. */
-static int64
-count_matches(const ArcReader *reader, const char *pattern)
-{
-	ArcStoreScan *scan;
-	ArcSharedEntry *entry;
-	int64		count = 0;
-
-	if (reader->use != ARC_USABLE)
-		return 0;
-	scan = arc_scan_open();
-	while ((entry = arc_scan_next(scan)) != NULL)
-	{
-		ArcKey		key = arc_cache_key(ARC_SPACE_RELATED, arc_entry_key(entry),
-										entry->key_length);
-
-		CHECK_FOR_INTERRUPTS();
-		if (entry->space == ARC_SPACE_RELATED &&
-			entry->database == key.database && entry->role == key.role &&
-			!arc_pending_touches(&key) && arc_cache_may_serve(reader, entry) &&
-			arc_glob_match(pattern, strlen(pattern), key.name, key.length))
-			count++;
-	}
-	arc_scan_close(scan);
-	return count;
-}
-
 Datum
 arcache_clear_related(PG_FUNCTION_ARGS)
 {
 	Oid			parent = relation_argument(fcinfo, 0, "parent");
 	char	   *name = PG_ARGISNULL(1) ? NULL : name_argument(fcinfo, 1);
-	char	   *pattern = arc_relationship_pattern(parent, name);
-	ArcReader	reader;
-	int64		count;
 
-	arc_argument_need_preload();
-	arc_reader_init_for_removal(&reader);
-	count = count_matches(&reader, pattern);
-	arc_pending_delete_pattern(GetUserId(), ARC_SPACE_MASK(ARC_SPACE_RELATED),
-							   pattern, strlen(pattern));
-	PG_RETURN_INT64(count);
+	PG_RETURN_INT64(arc_entries_delete_prefix(ARC_SPACE_MASK(ARC_SPACE_RELATED),
+											  arc_relationship_prefix(parent, name)));
 }
 
 /* The entry of one relationship of one row; returns whether there was one. */
@@ -373,7 +324,7 @@ clear_one(FunctionCallInfo fcinfo, Oid parent, const char *name)
 	ArcKey		key;
 	bool		found;
 	ArcReader	reader;
-	bool		cached;
+	bool		there;
 
 	do
 	{
@@ -384,9 +335,9 @@ clear_one(FunctionCallInfo fcinfo, Oid parent, const char *name)
 		return false;
 
 	arc_reader_init_for_removal(&reader);
-	cached = is_cached(&reader, &key);
+	there = arc_entries_exist(&reader, &key);
 	arc_pending_delete(&key);
-	return cached;
+	return there;
 }
 
 Datum
@@ -397,7 +348,8 @@ arcache_clear_related_key(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 	int64		count = 0;
 
-	arc_argument_need_preload();
+	if (!arc_preloaded)
+		PG_RETURN_INT64(0);
 	names = PG_ARGISNULL(1) ? arc_relationship_names(extension_schema(fcinfo), parent) :
 		list_make1(name_argument(fcinfo, 1));
 	foreach(lc, names)

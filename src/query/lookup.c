@@ -494,16 +494,6 @@ arc_lookup_name(const ArcLookup *lookup, const char **texts, uint32 *length)
 	return name.data;
 }
 
-bool
-arc_lookup_entry_key(const ArcLookup *lookup, const Datum *values, ArcKey *key)
-{
-	uint32		length;
-	char	   *name = arc_lookup_name(lookup, arc_lookup_texts(lookup, values), &length);
-
-	*key = arc_cache_key(lookup->space, name, length);
-	return length <= ARC_KEY_MAX;
-}
-
 void
 arc_lookup_request(const ArcLookupCall *call, const char **texts,
 				   const char *name, uint32 length, ArcRequest *request)
@@ -527,18 +517,33 @@ arc_lookup_request(const ArcLookupCall *call, const char **texts,
 
 /* -- reading -------------------------------------------------------------------------- */
 
+/* What a target needs to call a sink for the only key. */
 typedef struct SingleSink
 {
 	ArcLookupSink sink;
 	void	   *arg;
+	MemoryContext context;		/* the caller's */
 } SingleSink;
 
 static void
 pass_on(void *arg, HeapTuple row)
 {
 	const SingleSink *single = arg;
+	MemoryContext old = MemoryContextSwitchTo(single->context);
 
 	single->sink(single->arg, 0, row);
+	MemoryContextSwitchTo(old);
+}
+
+/* The target that leads there. */
+static ArcRowTarget
+single_target(const ArcLookup *lookup, SingleSink *single)
+{
+	ArcRowTarget target = lookup->state->target;
+
+	target.sink = pass_on;
+	target.arg = single;
+	return target;
 }
 
 static bool
@@ -546,8 +551,8 @@ read_single(const ArcLookupCall *call, ArcLookupSink sink, void *arg)
 {
 	const ArcLookup *lookup = call->lookup;
 	const char **texts = arc_lookup_texts(lookup, call->values);
-	SingleSink	single = {.sink = sink, .arg = arg};
-	ArcRowTarget target = lookup->state->target;
+	SingleSink	single = {.sink = sink, .arg = arg, .context = CurrentMemoryContext};
+	ArcRowTarget target = single_target(lookup, &single);
 	ArcRowsForm form;
 	ArcAsker	asker;
 	ArcRequest	request;
@@ -555,8 +560,6 @@ read_single(const ArcLookupCall *call, ArcLookupSink sink, void *arg)
 	uint32		length;
 	char	   *name = arc_lookup_name(lookup, texts, &length);
 
-	target.sink = pass_on;
-	target.arg = &single;
 	arc_rows_form_init(&form, &target);
 	arc_asker_init(&asker, call->bypass);
 	arc_lookup_request(call, texts, name, length, &request);
@@ -575,4 +578,77 @@ arc_lookup_read(const ArcLookupCall *call, ArcLookupSink sink, void *arg)
 			return true;
 	}
 	return read_single(call, sink, arg);
+}
+
+/* -- entries by hand ------------------------------------------------------------------ */
+
+bool
+arc_lookup_entry_key(const ArcLookup *lookup, const Datum *values, ArcKey *key)
+{
+	uint32		length;
+	char	   *name = arc_lookup_name(lookup, arc_lookup_texts(lookup, values), &length);
+
+	*key = arc_cache_key(lookup->space, name, length);
+	return length <= ARC_KEY_MAX;
+}
+
+void
+arc_lookup_replay(const ArcLookup *lookup, const ArcSharedEntry *entry,
+				  ArcLookupSink sink, void *arg)
+{
+	SingleSink	single = {.sink = sink, .arg = arg, .context = CurrentMemoryContext};
+	ArcRowTarget target = single_target(lookup, &single);
+	ArcRowsForm form;
+
+	arc_rows_form_init(&form, &target);
+	form.base.deliver(&form.base, entry);
+}
+
+void *
+arc_lookup_image(const ArcLookup *lookup, HeapTuple row, Size *size)
+{
+	TupleDesc	desc = lookup->desc;
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(lookup->state->target.dense,
+													&TTSOpsVirtual);
+	Datum	   *values = palloc(desc->natts * sizeof(Datum));
+	bool	   *nulls = palloc(desc->natts * sizeof(bool));
+	ArcImage	image;
+	ArcCapture	capture;
+	int			n = 0;
+
+	heap_deform_tuple(row, desc, values, nulls);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (TupleDescAttr(desc, i)->attisdropped)
+			continue;
+		slot->tts_values[n] = values[i];
+		slot->tts_isnull[n++] = nulls[i];
+	}
+	ExecStoreVirtualTuple(slot);
+	arc_image_start(&image, slot->tts_tupleDescriptor, MaxAllocSize);
+	arc_image_add(&image, slot);
+	arc_image_finish(&image, &capture);
+	ExecDropSingleTupleTableSlot(slot);
+	*size = capture.size;
+	return capture.value;
+}
+
+bool
+arc_lookup_depend(const ArcLookup *lookup, const Datum *values,
+				  ArcAssessment *assessment, ArcDependencies *dependencies)
+{
+	ArcLookupCall call = {.lookup = lookup};
+	ArcRequest	request;
+	ArcSource  *source;
+
+	arc_lookup_request(&call, arc_lookup_texts(lookup, values), NULL, 0, &request);
+	source = arc_source_remake(request.query, request.params_image, request.params_size);
+	if (!arc_read_assess(source, &request, assessment, dependencies))
+		return false;
+
+	/* Planning leaves nothing of the query to ask. */
+	source = arc_source_remake(request.query, request.params_image, request.params_size);
+	arc_source_analyse(source);
+	arc_source_check_privileges(source);
+	return true;
 }

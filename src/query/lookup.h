@@ -28,6 +28,8 @@
 
 #include "access/htup.h"
 #include "access/tupdesc.h"
+#include "query/cacheability.h"
+#include "query/dependency.h"
 #include "store/store.h"
 
 typedef struct ArcLookup
@@ -69,14 +71,34 @@ typedef struct ArcLookupCall
 	bool		bypass;			/* compute, and leave the cache alone */
 } ArcLookupCall;
 
-/* Called for each row, in the order of the keys; copy the row to keep it. */
+/*
+ * Called for each row, in the order of the keys and in the memory context of
+ * the call; copy the row to keep it.
+ */
 typedef void (*ArcLookupSink) (void *arg, int key, HeapTuple row);
 
 /* False, and the sink was not called, if the lookup is not current any more. */
 extern pg_nodiscard bool arc_lookup_read(const ArcLookupCall *call,
 										 ArcLookupSink sink, void *arg);
 
+/* -- entries by hand ------------------------------------------------------- */
+
 /* The current user's entry of these values; false if the name is too long. */
 extern bool arc_lookup_entry_key(const ArcLookup *lookup, const Datum *values, ArcKey *key);
+
+/* The rows of such an entry, which the caller has pinned. */
+extern void arc_lookup_replay(const ArcLookup *lookup, const ArcSharedEntry *entry,
+							  ArcLookupSink sink, void *arg);
+
+/* The value of an entry of a single row; NULL if its types cannot be kept. */
+extern void *arc_lookup_image(const ArcLookup *lookup, HeapTuple row, Size *size);
+
+/*
+ * What the rows of these values depend on.  False as arc_lookup_read(); raises
+ * as the query would, for want of a privilege.
+ */
+extern pg_nodiscard bool arc_lookup_depend(const ArcLookup *lookup, const Datum *values,
+										   ArcAssessment *assessment,
+										   ArcDependencies *dependencies);
 
 #endif							/* ARC_LOOKUP_H */

@@ -329,46 +329,24 @@ push_error_context(ErrorContextCallback *callback, ArcRelationshipSpec *spec)
 	error_context_stack = callback;
 }
 
-/*
- * The name, and behind it the values, must not run into each other; nor may a
- * name be a pattern by accident.
- */
-static void
-append_quoted(StringInfo to, const char *text, const char *special)
-{
-	for (; *text != '\0'; text++)
-	{
-		if (strchr(special, *text) != NULL)
-			appendStringInfoChar(to, '\\');
-		appendStringInfoChar(to, *text);
-	}
-}
-
-/* What the names of a relationship's entries begin with. */
-static char *
-entry_prefix(Oid parent, const char *name)
+/* The name, and behind it the values, must not run into each other. */
+char *
+arc_relationship_prefix(Oid parent, const char *name)
 {
 	StringInfoData prefix;
 
 	initStringInfo(&prefix);
 	appendStringInfo(&prefix, "%u:", parent);
-	if (name != NULL)
+	if (name == NULL)
+		return prefix.data;
+	for (; *name != '\0'; name++)
 	{
-		append_quoted(&prefix, name, ":\\");
-		appendStringInfoChar(&prefix, ':');
+		if (*name == ':' || *name == '\\')
+			appendStringInfoChar(&prefix, '\\');
+		appendStringInfoChar(&prefix, *name);
 	}
+	appendStringInfoChar(&prefix, ':');
 	return prefix.data;
-}
-
-char *
-arc_relationship_pattern(Oid parent, const char *name)
-{
-	StringInfoData pattern;
-
-	initStringInfo(&pattern);
-	append_quoted(&pattern, entry_prefix(parent, name), "*?[]\\");
-	appendStringInfoChar(&pattern, '*');
-	return pattern.data;
 }
 
 static ArcLookup *
@@ -438,7 +416,8 @@ make_relationship(ArcRelationship *relationship, const ArcRelationshipSpec *spec
 		make_conversion(&relationship->conversions[i], spec, i);
 	relationship->children =
 		arc_lookup_make(spec->child, spec->child_columns, spec->ncolumns,
-						ARC_SPACE_RELATED, entry_prefix(spec->parent, spec->name),
+						ARC_SPACE_RELATED,
+						arc_relationship_prefix(spec->parent, spec->name),
 						spec->kind == ARC_HAS_ONE ? 1 : 0);
 	error_context_stack = callback.previous;
 }

@@ -79,8 +79,10 @@ extern ArcRelationship *arc_relationship_find(Oid extension, Oid parent, const c
 /* The names of a table's relationships (char *). */
 extern List *arc_relationship_names(Oid extension, Oid parent);
 
-/* A pattern for the names of all entries of one relationship, or (NULL) of all
- * of a table. */
-extern char *arc_relationship_pattern(Oid parent, const char *name);
+/*
+ * What the names of a relationship's entries begin with, or (NULL) those of all
+ * relationships of the table.
+ */
+extern char *arc_relationship_prefix(Oid parent, const char *name);
 
 #endif							/* ARC_RELATIONSHIP_H */
