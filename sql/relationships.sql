@@ -85,7 +85,7 @@ SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::keyless, 'users', 'k
 -- belongs_to: by way of the parent's row, which is that of arcache_row.
 SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::users, 'orders', 'user', 11)$$);
 SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::users, 'orders', 'user', 11)$$);
-SELECT * FROM counted($$SELECT (arcache_row(NULL::orders, 11)).*$$);
+SELECT * FROM counted($$SELECT * FROM arcache_row(NULL::orders, 11)$$);
 -- Another order of the same user finds the user that the first one found.
 SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::users, 'orders', 'user', 12)$$);
 -- A reference that is NULL leads nowhere, as does an order that is not there.
@@ -300,7 +300,7 @@ SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::orders, 'users', 'or
 -- Values and results by other keys are not concerned, whatever their names.
 SELECT arcache_set('users'::regclass::oid || ':orders:1', '"a value"');
 SELECT arcache_clear_related('users', 'orders') > 0;
-SELECT arcache_get('users'::regclass::oid || ':orders:1');
+SELECT arcache_delete('users'::regclass::oid || ':orders:1');
 
 -- Names that look like patterns and prefixes are names.
 SELECT arcache_has_many('users', name, 'orders', '{user_id}') FROM unnest('{*,o*,[a-z],a:b,a,"back\\slash"}'::text[]) name;
