@@ -5,8 +5,8 @@
  *
  * A column is pinned by a condition that only a bounded number of values
  * satisfies: "col = value", "col = ANY (values)", "col IS NULL", a column of
- * type boolean by itself.  A key is pinned when all its columns are, or when
- * each arm of an OR pins it.  Values are constants: parameters have become
+ * type boolean by itself.  A key is pinned when all its columns are; and a
+ * scan is when a key is, or in each arm of an OR some key.  Values are constants: parameters have become
  * constants when the plan was made (but for arc_why's, which stay).
  *
  *-------------------------------------------------------------------------
@@ -321,19 +321,56 @@ conjuncts(Node *node)
 	return list_make1(node);
 }
 
-static List *pin_key(const KeyScan *scan, const ArcTrackedKey *key, List *conditions);
-
-/* Each arm, with what is AND-ed to it, must pin the key. */
+/* The keys to which conditions, AND-ed together, restrict by this one. */
 static List *
-pin_by_arms(const KeyScan *scan, const ArcTrackedKey *key, BoolExpr *arms, List *others)
+pin_key(const KeyScan *scan, const ArcTrackedKey *key, List *conditions)
+{
+	List	   *values[INDEX_MAX_KEYS];
+
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		values[i] = pin_column(scan, &scan->tracking->columns[key->columns[i]], conditions);
+		if (values[i] == NIL)
+			return NIL;
+	}
+	return combine(scan, key, values);
+}
+
+static List *pin(const KeyScan *scan, List *conditions);
+
+static bool
+is_or(Node *condition)
+{
+	return IsA(condition, BoolExpr) && ((BoolExpr *) condition)->boolop == OR_EXPR;
+}
+
+static List *
+without_ors(List *conditions)
+{
+	List	   *rest = NIL;
+	ListCell   *lc;
+
+	foreach(lc, conditions)
+	{
+		if (!is_or(lfirst(lc)))
+			rest = lappend(rest, lfirst(lc));
+	}
+	return rest;
+}
+
+/*
+ * Each arm, with what is AND-ed to it, must restrict to keys.  (Other ORs are
+ * left out, lest the work grow with the product of their arms.)
+ */
+static List *
+pin_by_arms(const KeyScan *scan, BoolExpr *arms, List *others)
 {
 	List	   *pinned = NIL;
 	ListCell   *lc;
 
 	foreach(lc, arms->args)
 	{
-		List	   *arm = pin_key(scan, key,
-								  list_concat_copy(conjuncts(lfirst(lc)), others));
+		List	   *arm = pin(scan, list_concat_copy(conjuncts(lfirst(lc)), others));
 
 		if (arm == NIL || list_length(pinned) + list_length(arm) > ARC_PINNED_KEYS_MAX)
 			return NIL;
@@ -342,45 +379,17 @@ pin_by_arms(const KeyScan *scan, const ArcTrackedKey *key, BoolExpr *arms, List 
 	return pinned;
 }
 
-/* The keys to which conditions, AND-ed together, restrict; NIL if to none. */
+/*
+ * The keys to which conditions restrict; NIL if to none.  If several keys do,
+ * the one with the fewest values is taken, the first of those.
+ */
 static List *
-pin_key(const KeyScan *scan, const ArcTrackedKey *key, List *conditions)
+pin(const KeyScan *scan, List *conditions)
 {
-	List	   *values[INDEX_MAX_KEYS];
-	int			n = 0;
+	List	   *fewest = NIL;
 	ListCell   *lc;
 
 	check_stack_depth();
-	for (; n < key->ncolumns; n++)
-	{
-		values[n] = pin_column(scan, &scan->tracking->columns[key->columns[n]], conditions);
-		if (values[n] == NIL)
-			break;
-	}
-	if (n == key->ncolumns)
-		return combine(scan, key, values);
-
-	foreach(lc, conditions)
-	{
-		Node	   *condition = lfirst(lc);
-		List	   *pinned;
-
-		if (!IsA(condition, BoolExpr) || ((BoolExpr *) condition)->boolop != OR_EXPR)
-			continue;
-		pinned = pin_by_arms(scan, key, (BoolExpr *) condition,
-							 list_delete_ptr(list_copy(conditions), condition));
-		if (pinned != NIL)
-			return pinned;
-	}
-	return NIL;
-}
-
-/* Of the keys that are pinned the one with the fewest values, the first of those. */
-static List *
-pin_scan(const KeyScan *scan, List *conditions)
-{
-	List	   *fewest = NIL;
-
 	for (int i = 0; i < scan->tracking->nkeys; i++)
 	{
 		List	   *pinned = pin_key(scan, &scan->tracking->keys[i], conditions);
@@ -388,6 +397,11 @@ pin_scan(const KeyScan *scan, List *conditions)
 		if (pinned != NIL &&
 			(fewest == NIL || list_length(pinned) < list_length(fewest)))
 			fewest = pinned;
+	}
+	foreach(lc, conditions)
+	{
+		if (fewest == NIL && is_or(lfirst(lc)))
+			fewest = pin_by_arms(scan, lfirst(lc), without_ors(conditions));
 	}
 	return fewest;
 }
@@ -476,7 +490,7 @@ visit_plan(Plan *plan, void *context)
 	scan->scanrelid = ((Scan *) plan)->scanrelid;
 	scan->index_columns = IsA(plan, IndexOnlyScan) ?
 		((IndexOnlyScan *) plan)->indextlist : NIL;
-	keys = pin_scan(scan, conditions_of(plan));
+	keys = pin(scan, conditions_of(plan));
 	if (keys == NIL ||
 		list_length(keys) + list_length(scan->scans->keys) > ARC_PINNED_KEYS_MAX)
 	{
