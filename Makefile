@@ -19,6 +19,7 @@ DATA = arcache--1.0.sql
 
 OBJS = \
 	src/arcache.o \
+	src/base/relstats.o \
 	src/base/settings.o \
 	src/base/shmem.o \
 	src/base/stats.o \
@@ -27,9 +28,12 @@ OBJS = \
 	src/store/eviction.o \
 	src/store/index.o \
 	src/coherence/ddl.o \
+	src/coherence/enable.o \
+	src/coherence/key.o \
 	src/coherence/slots.o \
 	src/coherence/token.o \
 	src/coherence/tracking.o \
+	src/coherence/trigger.o \
 	src/coherence/visibility.o \
 	src/coherence/writeset.o \
 	src/cache/cache.o \
@@ -46,6 +50,7 @@ OBJS = \
 	src/query/conversion.o \
 	src/query/dependency.o \
 	src/query/foreign_key.o \
+	src/query/keyscan.o \
 	src/query/lookup.o \
 	src/query/lookup_batch.o \
 	src/query/plan_walker.o \

@@ -182,12 +182,16 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION arcache_track() IS
 'trigger function of tracked relations; arcache_enable() creates its triggers';
 
-CREATE FUNCTION arcache_enable(rel regclass, ttl interval DEFAULT NULL, auto boolean DEFAULT true)
+CREATE FUNCTION arcache_enable(
+    rel regclass,
+    ttl interval DEFAULT NULL,
+    auto boolean DEFAULT true,
+    keys text[] DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION arcache_enable(regclass, interval, boolean) IS
-'track the writes to a table and its descendants';
+COMMENT ON FUNCTION arcache_enable(regclass, interval, boolean, text[]) IS
+'track the writes to a table and its descendants, by key or as a whole';
 
 CREATE FUNCTION arcache_disable(rel regclass)
 RETURNS void
@@ -461,19 +465,35 @@ GRANT SELECT ON arcache_entries TO PUBLIC;
 CREATE FUNCTION arcache_relation_usage(
     OUT relid oid,
     OUT entries bigint,
-    OUT bytes bigint,
-    OUT hits bigint)
+    OUT bytes bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
 COMMENT ON FUNCTION arcache_relation_usage() IS
 'the entries that depend on each relation; part of view arcache_relations';
 
+CREATE FUNCTION arcache_relation_counts(
+    OUT relid oid,
+    OUT hits bigint,
+    OUT misses bigint,
+    OUT fills bigint,
+    OUT key_invalidations bigint,
+    OUT relation_invalidations bigint,
+    OUT escalations bigint,
+    OUT timed_calls bigint,
+    OUT call_time_ns bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+COMMENT ON FUNCTION arcache_relation_counts() IS
+'what was counted for each relation; part of view arcache_relations';
+
 CREATE FUNCTION arcache_relation_tracking(
     rel oid,
     OUT tracked boolean,
     OUT ttl interval,
-    OUT auto boolean)
+    OUT auto boolean,
+    OUT keys text[])
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION arcache_relation_tracking(oid) IS
@@ -481,22 +501,31 @@ COMMENT ON FUNCTION arcache_relation_tracking(oid) IS
 
 CREATE VIEW arcache_relations AS
     SELECT c.oid::pg_catalog.regclass AS relation,
-           t.ttl, t.auto,
+           CASE WHEN t.keys OPERATOR(pg_catalog.=) '{}' THEN 'relation' ELSE 'key' END AS level,
+           t.keys, t.ttl, t.auto,
            COALESCE(u.entries, 0) AS entries,
            COALESCE(u.bytes, 0) AS bytes,
-           COALESCE(u.hits, 0) AS hits
+           COALESCE(n.hits, 0) AS hits,
+           COALESCE(n.misses, 0) AS misses,
+           COALESCE(n.fills, 0) AS fills,
+           COALESCE(n.key_invalidations, 0) AS key_invalidations,
+           COALESCE(n.relation_invalidations, 0) AS relation_invalidations,
+           COALESCE(n.escalations, 0) AS escalations,
+           pg_catalog.round(n.call_time_ns::numeric OPERATOR(pg_catalog./)
+                            (1000 OPERATOR(pg_catalog.*) NULLIF(n.timed_calls, 0))::numeric, 3) AS trigger_time_us
       FROM (SELECT DISTINCT tg.tgrelid
               FROM pg_catalog.pg_trigger tg
-              JOIN pg_catalog.pg_proc p ON p.oid = tg.tgfoid
-             WHERE p.proname = 'arcache_track'
+              JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) tg.tgfoid
+             WHERE p.proname OPERATOR(pg_catalog.=) 'arcache_track'
             UNION ALL
-            SELECT m.oid FROM pg_catalog.pg_class m WHERE m.relkind = 'm') r
-      JOIN pg_catalog.pg_class c ON c.oid = r.tgrelid
+            SELECT m.oid FROM pg_catalog.pg_class m WHERE m.relkind OPERATOR(pg_catalog.=) 'm') r
+      JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) r.tgrelid
       CROSS JOIN LATERAL @extschema@.arcache_relation_tracking(c.oid) t
-      LEFT JOIN @extschema@.arcache_relation_usage() u ON u.relid = c.oid
+      LEFT JOIN @extschema@.arcache_relation_usage() u ON u.relid OPERATOR(pg_catalog.=) c.oid
+      LEFT JOIN @extschema@.arcache_relation_counts() n ON n.relid OPERATOR(pg_catalog.=) c.oid
      WHERE t.tracked;
 COMMENT ON VIEW arcache_relations IS
-'the relations whose writes are tracked, and what depends on them';
+'the relations whose writes are tracked, how, and what was counted for them';
 GRANT SELECT ON arcache_relations TO PUBLIC;
 
 CREATE VIEW arcache_relationships AS

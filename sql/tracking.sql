@@ -56,7 +56,7 @@ BEGIN
     CALL verify(query);
 END $$;
 
--- arcache_enable creates one trigger, which says all there is to know.
+-- arcache_enable creates two triggers; the one says all there is to know, the other tells keys.
 CREATE TABLE shop (id int PRIMARY KEY, name text, price int DEFAULT 0);
 SELECT arcache_enable('shop');
 SELECT pg_get_triggerdef(oid), tgenabled FROM pg_trigger WHERE tgrelid = 'shop'::regclass;

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/relstats.h"
 #include "base/settings.h"
 #include "base/shmem.h"
 #include "base/stats.h"
@@ -19,7 +20,7 @@
 #include "cache/pin.h"
 #include "coherence/ddl.h"
 #include "coherence/slots.h"
-#include "coherence/tracking.h"
+#include "coherence/trigger.h"
 #include "coherence/writeset.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -41,6 +42,7 @@ _PG_init(void)
 	arc_slots_shmem_register();
 	arc_store_shmem_register();
 	arc_stats_shmem_register();
+	arc_relstats_shmem_register();
 	arc_janitor_shmem_register();
 	arc_shmem_init();
 
@@ -48,10 +50,11 @@ _PG_init(void)
 	 * Transaction callbacks run in reverse order of registration: what others
 	 * wrote is registered (writeset) before sets are judged (pending).
 	 */
+	arc_relstats_init();
 	arc_pin_init();
 	arc_pending_init();
 	arc_writeset_init();
-	arc_tracking_init();
+	arc_trigger_init();
 	arc_ddl_init();
 	arc_cache_init();
 	arc_janitor_register();

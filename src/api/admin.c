@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "api/arguments.h"
+#include "base/relstats.h"
 #include "base/stats.h"
 #include "cache/cache.h"
 #include "cache/pending.h"
@@ -57,5 +58,6 @@ arcache_stats_reset(PG_FUNCTION_ARGS)
 {
 	arc_argument_need_preload();
 	arc_stats_reset(MyDatabaseId);
+	arc_relstats_reset(MyDatabaseId);
 	PG_RETURN_VOID();
 }

@@ -96,13 +96,18 @@ arcache_query_key(PG_FUNCTION_ARGS)
 static void
 append_dependencies(StringInfo answer, const ArcDependencies *dependencies)
 {
+	const char *separator = "; depends on ";
+
 	for (int i = 0; i < dependencies->n; i++)
 	{
-		Oid			relid = dependencies->array[i].relid;
+		char	   *words = arc_dependency_words(dependencies->array[i].relid,
+												 dependencies->array[i].kind,
+												 dependencies->words[i]);
 
-		appendStringInfo(answer, "%s%s", i == 0 ? "; depends on " : ", ",
-						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-													get_rel_name(relid)));
+		if (words == NULL)
+			continue;
+		appendStringInfo(answer, "%s%s", separator, words);
+		separator = ", ";
 	}
 }
 

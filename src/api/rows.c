@@ -311,6 +311,7 @@ settle(ArcSetting *setting, const ArcFill *fill, const ArcAssessment *assessment
 		ARC_COHERENCE_DECLARED : ARC_COHERENCE_NONE;
 	setting->meta.ndependencies = n;
 	setting->meta.dependencies = all;
+	setting->meta.words = dependencies->words;
 }
 
 /* Returns false if the lookup is not current any more. */

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "api/arguments.h"
+#include "base/relstats.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "cache/cache.h"
@@ -19,6 +20,7 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "query/dependency.h"
 #include "query/source.h"
 #include "store/store.h"
 #include "utils/acl.h"
@@ -32,6 +34,7 @@
 PG_FUNCTION_INFO_V1(arcache_stats_data);
 PG_FUNCTION_INFO_V1(arcache_entries_data);
 PG_FUNCTION_INFO_V1(arcache_relation_usage);
+PG_FUNCTION_INFO_V1(arcache_relation_counts);
 PG_FUNCTION_INFO_V1(arcache_memory_data);
 
 static Datum
@@ -99,24 +102,24 @@ tags_of(const ArcMeta *meta)
 	return tags;
 }
 
-/* The relations, by name; one that was dropped by its oid. */
+/* The relations, by name, with their keys; one that was dropped by its oid. */
 static List *
 relations_of(const ArcMeta *meta)
 {
 	const ArcDependency *dependencies = arc_meta_dependencies(meta);
+	const char *words = arc_meta_words(meta);
 	List	   *names = NIL;
 
 	for (uint32 i = 0; i < meta->ndependencies; i++)
 	{
-		Oid			relid = dependencies[i].relid;
-		char	   *name;
+		bool		is_key = dependencies[i].kind == ARC_DEPENDS_ON_KEY;
+		char	   *name = arc_dependency_words(dependencies[i].relid, dependencies[i].kind,
+												is_key ? words : NULL);
 
-		if (dependencies[i].kind != ARC_DEPENDS_ON_RELATION)
-			continue;
-		name = get_rel_name(relid);
-		names = lappend(names, name == NULL ? psprintf("%u", relid) :
-						quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-												   name));
+		if (is_key)
+			words += strlen(words) + 1;
+		if (name != NULL)
+			names = lappend(names, name);
 	}
 	return names;
 }
@@ -212,7 +215,6 @@ typedef struct RelationUsage
 	Oid			relid;			/* hash key */
 	int64		entries;
 	int64		bytes;
-	int64		hits;
 } RelationUsage;
 
 static void
@@ -226,14 +228,14 @@ add_usage(HTAB *usages, ArcSharedEntry *entry)
 		RelationUsage *usage;
 		bool		found;
 
-		if (dependencies[i].kind != ARC_DEPENDS_ON_RELATION)
+		if (dependencies[i].kind != ARC_DEPENDS_ON_RELATION &&
+			dependencies[i].kind != ARC_DEPENDS_ON_BULK)
 			continue;
 		usage = hash_search(usages, &dependencies[i].relid, HASH_ENTER, &found);
 		if (!found)
-			usage->entries = usage->bytes = usage->hits = 0;
+			usage->entries = usage->bytes = 0;
 		usage->entries++;
 		usage->bytes += (int64) entry->footprint * 16;
-		usage->hits += (int64) pg_atomic_read_u64(&entry->hits);
 	}
 }
 
@@ -267,13 +269,49 @@ arcache_relation_usage(PG_FUNCTION_ARGS)
 	hash_seq_init(&all, usages);
 	while ((usage = hash_seq_search(&all)) != NULL)
 	{
-		Datum		values[4];
-		bool		nulls[4] = {0};
+		Datum		values[3];
+		bool		nulls[3] = {0};
 
 		values[0] = ObjectIdGetDatum(usage->relid);
 		values[1] = Int64GetDatum(usage->entries);
 		values[2] = Int64GetDatum(usage->bytes);
-		values[3] = Int64GetDatum(usage->hits);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+static void
+add_counts(Oid relid, const uint64 *counters, void *arg)
+{
+	List	  **rows = arg;
+	uint64	   *row = palloc((ARC_REL_NCOUNTERS + 1) * sizeof(uint64));
+
+	row[0] = relid;
+	memcpy(row + 1, counters, ARC_REL_NCOUNTERS * sizeof(uint64));
+	*rows = lappend(*rows, row);
+}
+
+/* The columns are the relation, and the counters in their order. */
+Datum
+arcache_relation_counts(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	List	   *rows = NIL;
+	ListCell   *lc;
+
+	arc_argument_need_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	arc_relstats_flush();
+	arc_relstats_read(MyDatabaseId, add_counts, &rows);
+	foreach(lc, rows)
+	{
+		uint64	   *row = lfirst(lc);
+		Datum		values[ARC_REL_NCOUNTERS + 1];
+		bool		nulls[ARC_REL_NCOUNTERS + 1] = {0};
+
+		values[0] = ObjectIdGetDatum((Oid) row[0]);
+		for (int i = 1; i <= ARC_REL_NCOUNTERS; i++)
+			values[i] = Int64GetDatum((int64) row[i]);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

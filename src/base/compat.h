@@ -149,11 +149,21 @@ arc_compat_syscache_attr(int cache, HeapTuple tuple, AttrNumber attribute)
 /* Privilege checks by class, which 16 folded into one function. */
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #define arc_compat_owns_relation(relid, role) \
 	object_ownercheck(RelationRelationId, relid, role)
+#define arc_compat_may_use_schema(schema, role) \
+	(object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE) == ACLCHECK_OK)
+#define arc_compat_may_execute(function, role) \
+	(object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK)
 #else
 #define arc_compat_owns_relation(relid, role) \
 	pg_class_ownercheck(relid, role)
+#define arc_compat_may_use_schema(schema, role) \
+	(pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK)
+#define arc_compat_may_execute(function, role) \
+	(pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
 #endif
 
 #endif							/* ARC_COMPAT_H */

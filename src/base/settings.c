@@ -21,6 +21,7 @@ bool		arc_debug_verify = false;
 int			arc_default_ttl = 0;
 bool		arc_enabled = true;
 int			arc_janitor_delay = 1000;
+int			arc_max_key_tokens = 1024;
 int			arc_max_value_size = 0;
 int			arc_memory = 128;
 bool		arc_relation_cache = true;
@@ -64,6 +65,13 @@ arc_settings_define(void)
 							NULL,
 							&arc_janitor_delay, 1000, 10, 600000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	/* Bounds what a transaction remembers of its writes, and its commit's work. */
+	DefineCustomIntVariable("arcache.max_key_tokens",
+							"Sets how many distinct keys a transaction may write before it invalidates whole relations instead.",
+							"0 always invalidates whole relations.",
+							&arc_max_key_tokens, 1024, 0, 1000000,
+							PGC_USERSET, 0, NULL, NULL, NULL);
 
 	/* A larger value is computed and returned, but not stored. */
 	DefineCustomIntVariable("arcache.max_value_size",

@@ -19,6 +19,7 @@ extern bool arc_debug_verify;
 extern int	arc_default_ttl;	/* seconds; 0 is no expiry */
 extern bool arc_enabled;
 extern int	arc_janitor_delay;	/* milliseconds */
+extern int	arc_max_key_tokens;	/* of one transaction */
 extern int	arc_max_value_size; /* kB; 0 is an eighth of the arena */
 extern int	arc_memory;			/* MB */
 extern bool arc_relation_cache;

@@ -17,6 +17,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/compat.h"
+#include "base/relstats.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "cache/cache.h"
@@ -27,6 +28,7 @@
 #include "coherence/slots.h"
 #include "coherence/writeset.h"
 #include "miscadmin.h"
+#include "replication/logicalworker.h"
 #include "utils/inval.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -78,6 +80,10 @@ arc_reader_init(ArcReader *reader)
 	arc_reader_init_for_removal(reader);
 	if (reader->use == ARC_USABLE && !arc_enabled)
 		reader->use = ARC_UNUSABLE_DISABLED;
+
+	/* The apply worker's own writes are not marked before it commits. */
+	if (reader->use == ARC_USABLE && IsLogicalWorker())
+		reader->use = ARC_UNUSABLE_ISOLATION;
 }
 
 void
@@ -123,6 +129,18 @@ is_fenced_off(const ArcReader *reader, const ArcSharedEntry *entry)
 	return false;
 }
 
+/*
+ * Has the transaction written this, or may it have?  Of keys it is not known
+ * until the statement that writes them has ended.
+ */
+static bool
+is_own_write(const ArcDependency *dependency)
+{
+	return arc_writeset_has(dependency->token) ||
+		(dependency->kind == ARC_DEPENDS_ON_BULK &&
+		 arc_writeset_statement_is_open(dependency->relid));
+}
+
 /* May the reader be given this entry, as far as data and time are concerned? */
 static ArcVerdict
 judge(const ArcReader *reader, const ArcSharedEntry *entry)
@@ -155,7 +173,7 @@ judge(const ArcReader *reader, const ArcSharedEntry *entry)
 	{
 		for (uint32 i = 0; i < meta->ndependencies; i++)
 		{
-			if (arc_writeset_has(dependencies[i].token))
+			if (is_own_write(&dependencies[i]))
 				return ARC_VERDICT_OWN_WRITES;
 		}
 	}
@@ -238,12 +256,29 @@ arc_cache_find(const ArcReader *reader, const ArcKey *key,
 	return NULL;
 }
 
+/* Each relation has one dependency that is not a key. */
+void
+arc_cache_count_relations(const ArcDependency *dependencies, int n,
+						  ArcRelationCounter counter)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (dependencies[i].kind == ARC_DEPENDS_ON_RELATION ||
+			dependencies[i].kind == ARC_DEPENDS_ON_BULK)
+			arc_relstats_count(dependencies[i].relid, counter, 1);
+	}
+}
+
 void
 arc_cache_count_hit(ArcSharedEntry *entry)
 {
+	const ArcMeta *meta = arc_meta_of(entry);
+
 	arc_store_touch(entry);
 	arc_stats_count(ARC_HITS);
 	arc_stats_add(ARC_TIME_SAVED, (uint64) entry->cost);
+	arc_cache_count_relations(arc_meta_dependencies(meta), meta->ndependencies,
+							  ARC_REL_HITS);
 }
 
 /* -- filling --------------------------------------------------------------- */
@@ -336,7 +371,7 @@ arc_fill_own_writes(const ArcFill *fill, const ArcDependency *dependencies, int 
 		return true;
 	for (int i = 0; i < n; i++)
 	{
-		if (arc_writeset_has(dependencies[i].token))
+		if (is_own_write(&dependencies[i]))
 			return true;
 	}
 	return false;
@@ -399,6 +434,7 @@ arc_fill_publish(ArcFill *fill, const ArcResult *result)
 		.coherence = result->coherence,
 			.ndependencies = n,
 			.dependencies = dependencies,
+			.words = result->words,
 			.identity = result->identity,
 			.settings = result->settings,
 			.settings_size = result->settings_size,
@@ -444,6 +480,7 @@ arc_fill_publish(ArcFill *fill, const ArcResult *result)
 		return false;
 	}
 	arc_stats_count(ARC_FILLS);
+	arc_cache_count_relations(result->dependencies, result->ndependencies, ARC_REL_FILLS);
 	return true;
 }
 
@@ -523,7 +560,10 @@ forget_owner(Oid database, Oid role)
 	}
 	arc_store_scan_end(&scan);
 	if (OidIsValid(database))
+	{
 		arc_stats_forget_database(database);
+		arc_relstats_forget_database(database);
+	}
 }
 
 void

@@ -18,6 +18,7 @@
 
 #include "postgres.h"
 
+#include "base/relstats.h"
 #include "cache/meta.h"
 #include "coherence/visibility.h"
 #include "store/store.h"
@@ -90,6 +91,10 @@ extern bool arc_cache_is_current(const ArcReader *reader, const ArcSharedEntry *
 
 extern void arc_cache_count_hit(ArcSharedEntry *entry);
 
+/* Count for each relation among the dependencies. */
+extern void arc_cache_count_relations(const ArcDependency *dependencies, int n,
+									  ArcRelationCounter counter);
+
 /* -- filling --------------------------------------------------------------- */
 
 /*
@@ -117,6 +122,7 @@ typedef struct ArcResult
 	ArcCoherence coherence;
 	const ArcDependency *dependencies;	/* relations and tags; seq unset */
 	int			ndependencies;
+	const char *const *words;	/* of each that is a key: see meta.h */
 	const ArcIdentity *identity;
 	const char *settings;
 	uint32		settings_size;

@@ -19,6 +19,29 @@ put(char *at, const void *from, Size size)
 	return at + size;
 }
 
+static uint32
+words_size(const ArcMetaSpec *spec)
+{
+	uint32		size = 0;
+
+	for (int i = 0; i < spec->ndependencies; i++)
+	{
+		if (spec->dependencies[i].kind == ARC_DEPENDS_ON_KEY)
+			size += strlen(spec->words[i]) + 1;
+	}
+	return size;
+}
+
+static void
+put_words(char *at, const ArcMetaSpec *spec)
+{
+	for (int i = 0; i < spec->ndependencies; i++)
+	{
+		if (spec->dependencies[i].kind == ARC_DEPENDS_ON_KEY)
+			at = put(at, spec->words[i], strlen(spec->words[i]) + 1);
+	}
+}
+
 void *
 arc_meta_build(const ArcMetaSpec *spec, Size *size)
 {
@@ -36,7 +59,8 @@ arc_meta_build(const ArcMetaSpec *spec, Size *size)
 
 	*size = sizeof(ArcMeta) + spec->ndependencies * sizeof(ArcDependency) +
 		identity->query_size + identity->params_size +
-		identity->environment_size + spec->settings_size + spec->tags_size;
+		identity->environment_size + spec->settings_size + spec->tags_size +
+		words_size(spec);
 	meta = palloc0(*size);
 	meta->coherence = spec->coherence;
 	meta->ndependencies = spec->ndependencies;
@@ -45,6 +69,7 @@ arc_meta_build(const ArcMetaSpec *spec, Size *size)
 	meta->environment_size = identity->environment_size;
 	meta->settings_size = spec->settings_size;
 	meta->tags_size = spec->tags_size;
+	meta->words_size = words_size(spec);
 
 	at = (char *) (meta + 1);
 	at = put(at, spec->dependencies, spec->ndependencies * sizeof(ArcDependency));
@@ -53,6 +78,7 @@ arc_meta_build(const ArcMetaSpec *spec, Size *size)
 	at = put(at, identity->environment, identity->environment_size);
 	at = put(at, spec->settings, spec->settings_size);
 	at = put(at, spec->tags, spec->tags_size);
+	put_words(at, spec);
 	return meta;
 }
 
@@ -96,6 +122,12 @@ const char *
 arc_meta_tags(const ArcMeta *meta)
 {
 	return arc_meta_settings(meta) + meta->settings_size;
+}
+
+const char *
+arc_meta_words(const ArcMeta *meta)
+{
+	return arc_meta_tags(meta) + meta->tags_size;
 }
 
 bool

@@ -32,7 +32,9 @@ typedef enum ArcCoherence
 
 typedef enum ArcDependencyKind
 {
-	ARC_DEPENDS_ON_RELATION,
+	ARC_DEPENDS_ON_RELATION,	/* all rows */
+	ARC_DEPENDS_ON_BULK,		/* with keys: writes that do not tell keys */
+	ARC_DEPENDS_ON_KEY,			/* the rows that have these values */
 	ARC_DEPENDS_ON_DEFINITIONS,
 	ARC_DEPENDS_ON_ROLES,
 	ARC_DEPENDS_ON_TAG
@@ -55,7 +57,7 @@ typedef struct ArcMeta
 	uint32		environment_size;
 	uint32		settings_size;
 	uint32		tags_size;		/* each tag ends in a zero byte */
-	uint32		padding;
+	uint32		words_size;		/* of the keys, in their order; likewise */
 } ArcMeta;
 
 /* What made a result, to be compared byte by byte when it is looked up. */
@@ -74,6 +76,7 @@ typedef struct ArcMetaSpec
 	ArcCoherence coherence;
 	int			ndependencies;
 	const ArcDependency *dependencies;
+	const char *const *words;	/* at the place of each that is a key: "id = 1" */
 	const ArcIdentity *identity;	/* or NULL */
 	const char *settings;		/* captured by name, or NULL */
 	uint32		settings_size;
@@ -91,6 +94,7 @@ extern const char *arc_meta_params(const ArcMeta *meta);
 extern const char *arc_meta_environment(const ArcMeta *meta);
 extern const char *arc_meta_settings(const ArcMeta *meta);
 extern const char *arc_meta_tags(const ArcMeta *meta);
+extern const char *arc_meta_words(const ArcMeta *meta);
 
 /* Was it made by this query, these parameters, in this environment? */
 extern bool arc_meta_identical(const ArcMeta *meta, const ArcIdentity *identity);

@@ -493,7 +493,7 @@ unfinished_writer(ArcToken guard)
 	{
 		uint64		xid = state.ring[k];
 
-		if (xid == 0 || xid == fence_xid ||
+		if (xid == 0 || xid == ARC_OTHER_WRITER || xid == fence_xid ||
 			!TransactionIdIsInProgress((TransactionId) xid))
 			continue;
 		if (found != 0 && found != xid)
@@ -583,6 +583,25 @@ touch_guards(uint64 xid)
 		arc_store_settle_inserts(NULL);
 }
 
+/* Are the newer ones among the registrations all ours, or of no concern? */
+static bool
+are_own_registrations(const ArcSlotState *state, uint64 newer, uint64 xid)
+{
+	if (xid == 0)
+		return newer == 0;
+
+	/* A strict one counts for one more than the ring holds. */
+	if (newer == ARC_RING_SIZE + 1)
+		return state->ring[0] == xid;
+	for (uint64 k = 0; k < newer; k++)
+	{
+		if (k >= ARC_RING_SIZE ||
+			(state->ring[k] != xid && state->ring[k] != ARC_OTHER_WRITER))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Count our own registrations as seen: what we wrote we wrote before the set
  * (see overtaken()).  The set was judged when it was made; if anybody else has
@@ -597,13 +616,9 @@ settle(ArcSharedEntry *entry, uint64 xid)
 	for (uint32 i = 0; i < meta->ndependencies; i++)
 	{
 		ArcSlotState state;
-		uint64		newer;
 
 		arc_slot_read(dependencies[i].token, &state);
-		newer = state.seq - dependencies[i].seq;
-		if (newer != 0 &&
-			!(xid != 0 && state.ring[0] == xid &&
-			  (newer == 1 || newer == ARC_RING_SIZE + 1)))
+		if (!are_own_registrations(&state, state.seq - dependencies[i].seq, xid))
 			return false;
 		dependencies[i].seq = state.seq;
 	}

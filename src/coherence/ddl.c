@@ -18,6 +18,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/compat.h"
+#include "base/relstats.h"
 #include "base/settings.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
@@ -28,6 +29,7 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/indexing.h"
 #include "coherence/ddl.h"
+#include "coherence/enable.h"
 #include "coherence/slots.h"
 #include "coherence/tracking.h"
 #include "coherence/visibility.h"
@@ -439,7 +441,7 @@ typedef struct PreparedWatch
 static bool
 still_in_progress(uint64 xid)
 {
-	return xid != 0 &&
+	return xid != 0 && xid != ARC_OTHER_WRITER &&
 		arc_compat_next_full_xid() - xid < (UINT64CONST(1) << 31) &&
 		TransactionIdIsInProgress((TransactionId) xid);
 }
@@ -488,6 +490,37 @@ mark_renamed_database(const char *name)
 
 	if (OidIsValid(database))
 		arc_writeset_mark(arc_token_definitions(database), ARC_WRITE_STRICT);
+}
+
+static void
+adopt(RangeVar *rv)
+{
+	Oid			relid = RangeVarGetRelid(rv, NoLock, true);
+
+	if (OidIsValid(relid) && (get_rel_relkind(relid) == RELKIND_RELATION ||
+							  get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE))
+		arc_tracking_adopt(relid);
+}
+
+/* What has become somebody's child is tracked as its parent is. */
+static void
+adopt_children(Node *stmt)
+{
+	ListCell   *lc;
+
+	if (IsA(stmt, CreateStmt) && ((CreateStmt *) stmt)->inhRelations != NIL)
+		adopt(((CreateStmt *) stmt)->relation);
+	if (!IsA(stmt, AlterTableStmt))
+		return;
+	foreach(lc, ((AlterTableStmt *) stmt)->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->subtype == AT_AttachPartition)
+			adopt(((PartitionCmd *) cmd->def)->name);
+		else if (cmd->subtype == AT_AddInherit)
+			adopt(((AlterTableStmt *) stmt)->relation);
+	}
 }
 
 static void
@@ -567,7 +600,10 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 	 * statement locked it.
 	 */
 	if (effect != WRITES_NOTHING && IsTransactionState())
+	{
 		mark_effect(effect, relation);
+		adopt_children(stmt);
+	}
 	if (OidIsValid(dropped_database) && owner_gone)
 		owner_gone(dropped_database, InvalidOid);
 }
@@ -634,7 +670,11 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 		}
 	}
 	else if (class == RelationRelationId && is_cacheable_relation(object))
+	{
 		arc_tracking_mark(object, ARC_WRITE_STRICT);
+		if (access == OAT_DROP && sub == 0)
+			arc_relstats_forget(MyDatabaseId, object);
+	}
 }
 
 void

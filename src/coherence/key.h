@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * key.h
- *	  Values of key columns as tokens.
+ *	  Values of key columns as hashes, of which tokens are made.
  *
  * Values hash by the default hash operator class of their type, so that equal
  * values have equal hashes across the types of one operator family (int4 42
@@ -18,8 +18,6 @@
 
 #include "postgres.h"
 
-#include "access/attnum.h"
-#include "coherence/token.h"
 #include "fmgr.h"
 
 typedef struct ArcHasher
@@ -33,10 +31,12 @@ typedef struct ArcHasher
 /* False if values of this type and collation cannot take part. */
 extern bool arc_hasher_make(ArcHasher *hasher, Oid type, Oid collation,
 							MemoryContext context);
-extern uint64 arc_hasher_hash(ArcHasher *hasher, Datum value, bool isnull);
 
-/* The token of one key of a relation: hashes in the order of the columns. */
-extern ArcToken arc_token_row_key(Oid database, Oid relid, int n,
-								  const AttrNumber *columns, const uint64 *hashes);
+/* The same for values that are compared with that type by this operator. */
+extern bool arc_hasher_make_for_operand(ArcHasher *hasher, const ArcHasher *column,
+										Oid operator, bool right, Oid collation,
+										MemoryContext context);
+
+extern uint64 arc_hasher_hash(ArcHasher *hasher, Datum value, bool isnull);
 
 #endif							/* ARC_KEY_H */

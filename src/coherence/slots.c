@@ -9,6 +9,10 @@
  * to begun; a reader reads seq, the fields and begun, in this order, and has a
  * consistent picture iff both counts are equal.
  *
+ * Tokens share slots.  A writer in the ring bears, in the 16 bits above its id,
+ * a tag of the token that it wrote; readers of other tokens take no notice of
+ * it.  (Ids of 48 bits last for 280 trillion transactions.)
+ *
  * A registration that is missed because it happens while we look is none we
  * would have to see: the writer registers before it commits, so it is in
  * progress in any snapshot taken before we looked.
@@ -39,7 +43,7 @@ typedef struct ArcSharedSlot
 	pg_atomic_uint64 begun;
 	pg_atomic_uint64 floor;
 	pg_atomic_uint64 hard;
-	pg_atomic_uint64 ring[ARC_RING_SIZE];
+	pg_atomic_uint64 ring[ARC_RING_SIZE];	/* tagged */
 } ArcSharedSlot;
 
 StaticAssertDecl(sizeof(ArcSharedSlot) == 64, "a slot is one cache line");
@@ -136,6 +140,25 @@ slot_of(ArcToken token)
 	return &shared->slots[(hash * shared->ncoarse) >> 32];
 }
 
+#define XID_BITS			48
+#define XID_MASK			((UINT64CONST(1) << XID_BITS) - 1)
+
+/* This id as a writer of token. */
+static inline uint64
+tagged(ArcToken token, uint64 xid)
+{
+	return ((token >> 32) << XID_BITS) | xid;
+}
+
+/* The writer in the ring as token sees it. */
+static inline uint64
+untagged(ArcToken token, uint64 writer)
+{
+	uint64		xid = writer & XID_MASK;
+
+	return xid == 0 || writer == tagged(token, xid) ? xid : ARC_OTHER_WRITER;
+}
+
 static inline int
 stripe_number(const ArcSharedSlot *slot)
 {
@@ -199,7 +222,7 @@ arc_slot_is_quiet(ArcToken token, uint64 seq, uint64 xmin)
 	pg_read_barrier();
 	for (int k = 0; k < ARC_RING_SIZE; k++)
 	{
-		if (pg_atomic_read_u64(&slot->ring[k]) >= xmin)
+		if ((pg_atomic_read_u64(&slot->ring[k]) & XID_MASK) >= xmin)
 			return false;
 	}
 	return pg_atomic_read_u64(&slot->floor) < xmin && unknown_before() < xmin;
@@ -217,7 +240,7 @@ arc_slot_read(ArcToken token, ArcSlotState *state)
 		state->seq = pg_atomic_read_u64(&slot->seq);
 		pg_read_barrier();
 		for (int k = 0; k < ARC_RING_SIZE; k++)
-			state->ring[k] = pg_atomic_read_u64(&slot->ring[k]);
+			state->ring[k] = untagged(token, pg_atomic_read_u64(&slot->ring[k]));
 		state->floor = pg_atomic_read_u64(&slot->floor);
 		state->hard = pg_atomic_read_u64(&slot->hard);
 		pg_read_barrier();
@@ -267,6 +290,7 @@ arc_slot_register(ArcToken token, uint64 xid, bool strict)
 {
 	ArcSharedSlot *slot = slot_of(token);
 	LWLock	   *lock = stripe_of(slot);
+	uint64		writer = tagged(token, xid);
 	uint64		forgotten;
 	uint64		seq;
 	bool		hard;
@@ -275,7 +299,7 @@ arc_slot_register(ArcToken token, uint64 xid, bool strict)
 	LWLockAcquire(lock, LW_EXCLUSIVE);
 
 	for (int k = 0; k < ARC_RING_SIZE; k++)
-		known |= pg_atomic_read_u64(&slot->ring[k]) == xid;
+		known |= pg_atomic_read_u64(&slot->ring[k]) == writer;
 
 	/*
 	 * Once in the ring a writer keeps others from publishing, so its second
@@ -294,7 +318,7 @@ arc_slot_register(ArcToken token, uint64 xid, bool strict)
 	}
 
 	/* Ask the process array before the bracket opens: readers spin on it. */
-	forgotten = pg_atomic_read_u64(&slot->ring[ARC_RING_SIZE - 1]);
+	forgotten = pg_atomic_read_u64(&slot->ring[ARC_RING_SIZE - 1]) & XID_MASK;
 	hard = forgotten != 0 && in_progress(forgotten);
 
 	begin_change(slot, strict ? STRICT_STEP : 1);
@@ -304,7 +328,7 @@ arc_slot_register(ArcToken token, uint64 xid, bool strict)
 		pg_atomic_write_u64(&slot->hard, forgotten);
 	for (int k = ARC_RING_SIZE - 1; k > 0; k--)
 		pg_atomic_write_u64(&slot->ring[k], pg_atomic_read_u64(&slot->ring[k - 1]));
-	pg_atomic_write_u64(&slot->ring[0], xid);
+	pg_atomic_write_u64(&slot->ring[0], writer);
 	end_change(slot);
 	seq = pg_atomic_read_u64(&slot->seq);
 

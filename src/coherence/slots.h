@@ -5,7 +5,9 @@
  *
  * A fixed array of slots, one cache line each; a token hashes to its slot.
  * Slots are never allocated or freed, so that a commit cannot fail for want
- * of one.
+ * of one.  Tokens that share a slot are told apart, but for one in 65,536, as
+ * long as the slot remembers the writer; of what it has forgotten they share
+ * the fate.
  *
  * Writers of a slot hold the LWLock of its stripe exclusively, and may take
  * ProcArrayLock (shared) while holding it.  Readers take no lock: seq and
@@ -25,7 +27,13 @@
 /* How many writers a slot remembers one by one. */
 #define ARC_RING_SIZE	4
 
-/* A consistent copy of a slot. Transaction ids are 64-bit; 0 is none. */
+/* In the place of a writer of another token that shares the slot. */
+#define ARC_OTHER_WRITER	PG_UINT64_MAX
+
+/*
+ * A consistent copy of a slot, as one of its tokens sees it. Transaction ids
+ * are 64-bit; 0 is none.
+ */
 typedef struct ArcSlotState
 {
 	uint64		seq;			/* count of registrations */

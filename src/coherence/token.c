@@ -14,6 +14,8 @@
 typedef enum TokenKind
 {
 	TOKEN_RELATION,
+	TOKEN_BULK,
+	TOKEN_ROW_KEY,
 	TOKEN_DEFINITIONS,
 	TOKEN_ROLES,
 	TOKEN_TAG,
@@ -40,6 +42,32 @@ ArcToken
 arc_token_relation(Oid database, Oid relid)
 {
 	return make_token(TOKEN_RELATION, database, relid, NULL, 0);
+}
+
+ArcToken
+arc_token_bulk(Oid database, Oid relid)
+{
+	return make_token(TOKEN_BULK, database, relid, NULL, 0);
+}
+
+/* Spread each bit of x over all of the result (the finalizer of SplitMix64). */
+static inline uint64
+mix(uint64 x)
+{
+	x = (x ^ (x >> 30)) * UINT64CONST(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64CONST(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+ArcToken
+arc_token_row_key(Oid database, Oid relid, int n, const AttrNumber *columns,
+				  const uint64 *hashes)
+{
+	uint64		hash = hash_combine64(((uint64) database << 32) | relid, TOKEN_ROW_KEY);
+
+	for (int i = 0; i < n; i++)
+		hash = hash_combine64(hash, mix(hashes[i] + (uint64) columns[i]));
+	return mix(hash) | ARC_TOKEN_FINE;
 }
 
 ArcToken

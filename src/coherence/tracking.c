@@ -1,73 +1,74 @@
 /*-------------------------------------------------------------------------
  *
  * tracking.c
- *	  Which relations tell us of their writes.
+ *	  Which relations tell us of their writes, and how closely.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/heapam.h"
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/tableam.h"
-#include "access/xact.h"
 #include "base/compat.h"
-#include "base/settings.h"
-#include "catalog/catalog.h"
-#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
-#include "catalog/pg_subscription_rel.h"
 #include "catalog/pg_trigger.h"
 #include "coherence/tracking.h"
+#include "coherence/trigger.h"
 #include "coherence/writeset.h"
 #include "commands/trigger.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "replication/logicalworker.h"
-#include "storage/lmgr.h"
-#include "utils/acl.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/reltrigger.h"
 #include "utils/syscache.h"
+#include "utils/varlena.h"
 
-#define TRIGGER_NAME	"arcache_track"
-
-#define TRACKING_EVENTS \
+#define STATEMENT_EVENTS \
 	(TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | \
 	 TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE)
+#define ROW_EVENTS \
+	(TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)
 
-PG_FUNCTION_INFO_V1(arcache_track);
+/* What is known of a relation; of no use once its definition has changed. */
+typedef struct CachedTracking
+{
+	Oid			relid;			/* hash key */
+	bool		valid;
+	MemoryContext context;		/* of the rest */
+	ArcTracking *tracking;
+} CachedTracking;
 
+static HTAB *cached = NULL;
+
+/* Counts what was told of changed definitions. */
+static uint64 invalidations = 0;
+
+/*
+ * Whoever depends on all of a relation depends on the one token, whoever
+ * depends on keys of it on the other.
+ */
 void
 arc_tracking_mark(Oid relid, int flags)
 {
-	arc_writeset_mark(arc_token_relation(MyDatabaseId, relid), flags);
+	arc_writeset_mark_relation(arc_token_relation(MyDatabaseId, relid), flags,
+							   ARC_WRITES_RELATION, relid);
+	arc_writeset_mark_relation(arc_token_bulk(MyDatabaseId, relid), flags,
+							   ARC_WRITES_BULK, relid);
 }
 
-Datum
-arcache_track(PG_FUNCTION_ARGS)
-{
-	TriggerData *data = (TriggerData *) fcinfo->context;
+/* -- triggers --------------------------------------------------------------- */
 
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" was not called by trigger manager",
-						"arcache_track")));
-
-	/* TRUNCATE is not seen through snapshots: it shows at once to all. */
-	arc_tracking_mark(RelationGetRelid(data->tg_relation),
-					  TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) ? ARC_WRITE_STRICT : 0);
-	return PointerGetDatum(NULL);
-}
-
-/* Is this trigger's function the one above? */
+/* Is this trigger's function arcache_track()? */
 static bool
 is_our_function(Oid function)
 {
@@ -90,34 +91,209 @@ is_our_function(Oid function)
 	return info.fn_addr == arcache_track;
 }
 
-static const Trigger *
-find_trigger(Relation rel)
+static bool
+is_unconditional(const Trigger *trigger)
 {
-	TriggerDesc *desc = rel->trigdesc;
+	return trigger->tgnattr == 0 && trigger->tgqual == NULL &&
+		!trigger->tgdeferrable && is_our_function(trigger->tgfoid);
+}
 
-	if (desc == NULL)
-		return NULL;
-	for (int i = 0; i < desc->numtriggers; i++)
+static bool
+is_statement_trigger(const Trigger *trigger)
+{
+	return TRIGGER_FOR_BEFORE(trigger->tgtype) &&
+		!TRIGGER_FOR_ROW(trigger->tgtype) &&
+		(trigger->tgtype & STATEMENT_EVENTS) == STATEMENT_EVENTS &&
+		is_unconditional(trigger);
+}
+
+static bool
+is_row_trigger(const Trigger *trigger)
+{
+	return TRIGGER_FOR_AFTER(trigger->tgtype) &&
+		TRIGGER_FOR_ROW(trigger->tgtype) &&
+		(trigger->tgtype & ROW_EVENTS) == ROW_EVENTS &&
+		is_unconditional(trigger);
+}
+
+/* In a copy of the relation's list: catalog lookups may replace the list. */
+static const Trigger *
+find_trigger(const TriggerDesc *desc, bool (*matches) (const Trigger *trigger))
+{
+	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
 	{
-		Trigger    *trigger = &desc->triggers[i];
-
-		if (TRIGGER_FOR_BEFORE(trigger->tgtype) &&
-			!TRIGGER_FOR_ROW(trigger->tgtype) &&
-			(trigger->tgtype & TRACKING_EVENTS) == TRACKING_EVENTS &&
-			trigger->tgnattr == 0 &&
-			trigger->tgqual == NULL &&
-			is_our_function(trigger->tgfoid))
-			return trigger;
+		if (matches(&desc->triggers[i]))
+			return &desc->triggers[i];
 	}
 	return NULL;
 }
 
-bool
-arc_tracking_read(Relation rel, ArcTracking *tracking)
+void
+arc_tracking_triggers(Relation rel, ArcTriggerNames *names)
 {
+	TriggerDesc *desc = CopyTriggerDesc(rel->trigdesc);
+	const Trigger *statement = find_trigger(desc, is_statement_trigger);
+	const Trigger *row = find_trigger(desc, is_row_trigger);
+
+	*names = (ArcTriggerNames)
+	{
+		0
+	};
+	if (row != NULL)
+		names->row = row->tgname;
+	if (statement == NULL)
+		return;
+	names->statement = statement->tgname;
+	names->function = statement->tgfoid;
+	names->nargs = statement->tgnargs;
+	names->args = statement->tgargs;
+}
+
+List *
+arc_tracking_parents(Oid relid)
+{
+	Relation	catalog = table_open(InheritsRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *parents = NIL;
+
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(catalog, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		parents = lappend_oid(parents, ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent);
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return parents;
+}
+
+/* -- keys --------------------------------------------------------------------- */
+
+char *
+arc_tracking_key_words(Relation rel, const ArcTrackedKey *key)
+{
+	StringInfoData words;
+
+	initStringInfo(&words);
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), key->attnos[i] - 1);
+
+		appendStringInfo(&words, "%s%s", i > 0 ? "," : "",
+						 quote_identifier(NameStr(column->attname)));
+	}
+	return words.data;
+}
+
+/* A virtual generated column has no value that a trigger could see. */
+bool
+arc_tracking_fits(Form_pg_attribute column, ArcHasher *hasher, MemoryContext context)
+{
+	return !column->attisdropped && column->attgenerated != 'v' &&
+		arc_hasher_make(hasher, column->atttypid, column->attcollation, context);
+}
+
+/* The column's place in the array of columns, or -1 if it can be in no key. */
+static int
+add_column(ArcTracking *tracking, Relation rel, AttrNumber attno)
+{
+	Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), attno - 1);
+	ArcKeyColumn *new;
+
+	for (int i = 0; i < tracking->ncolumns; i++)
+	{
+		if (tracking->columns[i].attno == attno)
+			return i;
+	}
+	if (tracking->ncolumns == 0)
+		tracking->columns = palloc(RelationGetNumberOfAttributes(rel) * sizeof(ArcKeyColumn));
+	new = &tracking->columns[tracking->ncolumns];
+	new->attno = attno;
+	if (!arc_tracking_fits(column, &new->hasher, CurrentMemoryContext))
+		return -1;
+	return tracking->ncolumns++;
+}
+
+static int
+compare_attnos(const ListCell *a, const ListCell *b)
+{
+	return lfirst_int(a) - lfirst_int(b);
+}
+
+/*
+ * A key that names what is not there any more, or cannot be hashed, is no key:
+ * nobody depends on it and nobody tells of it.
+ */
+static void
+add_key(ArcTracking *tracking, Relation rel, const char *words)
+{
+	ArcTrackedKey *key = &tracking->keys[tracking->nkeys];
+	List	   *names;
+	List	   *attnos = NIL;
+	ListCell   *lc;
+
+	if (tracking->nkeys == ARC_TRACKED_KEYS_MAX ||
+		!SplitIdentifierString(pstrdup(words), ',', &names) || names == NIL)
+		return;
+	foreach(lc, names)
+	{
+		AttrNumber	attno = get_attnum(RelationGetRelid(rel), lfirst(lc));
+
+		if (attno <= 0)
+			return;
+		attnos = list_append_unique_int(attnos, attno);
+	}
+	list_sort(attnos, compare_attnos);
+
+	key->ncolumns = 0;
+	key->columns = palloc(list_length(attnos) * sizeof(int));
+	key->attnos = palloc(list_length(attnos) * sizeof(AttrNumber));
+	foreach(lc, attnos)
+	{
+		int			column = add_column(tracking, rel, lfirst_int(lc));
+
+		if (column < 0)
+			return;
+		key->columns[key->ncolumns] = column;
+		key->attnos[key->ncolumns++] = lfirst_int(lc);
+	}
+	tracking->nkeys++;
+}
+
+/* -- reading ------------------------------------------------------------------ */
+
+static void
+read_arguments(ArcTracking *tracking, Relation rel, const TriggerDesc *desc,
+			   const Trigger *trigger)
+{
+	const Trigger *row = find_trigger(desc, is_row_trigger);
+	bool		by_key;
+
+	/* A partitioned table has no rows of its own, but says how to track them. */
+	by_key = (row != NULL && row->tgenabled == TRIGGER_FIRES_ALWAYS) ||
+		rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+	tracking->keys = palloc(ARC_TRACKED_KEYS_MAX * sizeof(ArcTrackedKey));
+	for (int i = 0; i < trigger->tgnargs; i++)
+	{
+		const char *arg = trigger->tgargs[i];
+
+		if (strncmp(arg, ARC_ARGUMENT_TTL, strlen(ARC_ARGUMENT_TTL)) == 0)
+			tracking->ttl = Max(0, atoi(arg + strlen(ARC_ARGUMENT_TTL)));
+		else if (strcmp(arg, ARC_ARGUMENT_MANUAL) == 0)
+			tracking->automatic = false;
+		else if (by_key && strncmp(arg, ARC_ARGUMENT_KEY, strlen(ARC_ARGUMENT_KEY)) == 0)
+			add_key(tracking, rel, arg + strlen(ARC_ARGUMENT_KEY));
+	}
+}
+
+static ArcTracking *
+read_tracking(Relation rel)
+{
+	ArcTracking *tracking = palloc0(sizeof(ArcTracking));
+	TriggerDesc *desc;
 	const Trigger *trigger;
 
-	tracking->ttl = 0;
 	tracking->automatic = true;
 
 	/*
@@ -128,217 +304,87 @@ arc_tracking_read(Relation rel, ArcTracking *tracking)
 	if (rel->rd_rel->relkind == RELKIND_MATVIEW)
 	{
 		tracking->automatic = false;
-		return true;
+		tracking->tracked = true;
+		return tracking;
 	}
 
-	trigger = find_trigger(rel);
-	if (trigger == NULL || trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
-		return false;
-
-	for (int i = 0; i < trigger->tgnargs; i++)
+	desc = CopyTriggerDesc(rel->trigdesc);
+	trigger = find_trigger(desc, is_statement_trigger);
+	if (trigger != NULL && trigger->tgenabled == TRIGGER_FIRES_ALWAYS)
 	{
-		const char *arg = trigger->tgargs[i];
-
-		if (strncmp(arg, "ttl=", 4) == 0)
-			tracking->ttl = Max(0, atoi(arg + 4));
-		else if (strcmp(arg, "auto=false") == 0)
-			tracking->automatic = false;
+		tracking->tracked = true;
+		read_arguments(tracking, rel, desc, trigger);
 	}
-	return true;
-}
-
-/* May this relation be tracked at all? Raises, or returns false, if not. */
-static bool
-check_relation(Relation rel, bool named)
-{
-	const char *reason = NULL;
-
-	if (rel->rd_rel->relkind == RELKIND_MATVIEW)
-		reason = "Materialized views need no tracking: every REFRESH is seen.";
-	else if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
-		reason = "Writes to a foreign table's source cannot be seen.";
-	else if (rel->rd_rel->relkind == RELKIND_VIEW)
-		reason = "Enable the tables that the view reads instead.";
-	else if (rel->rd_rel->relkind != RELKIND_RELATION &&
-			 rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-		reason = "Only tables can be tracked.";
-	else if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
-		reason = "Temporary tables are never cached.";
-	else if (IsCatalogRelation(rel))
-		reason = "System catalogs cannot be tracked.";
-
-	if (reason == NULL)
-		return true;
-	ereport(named ? ERROR : WARNING,
-			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-			 errmsg("cannot track relation \"%s\"", RelationGetRelationName(rel)),
-			 errdetail_internal("%s", reason)));
-	return false;
-}
-
-static char *
-qualified_name(Relation rel)
-{
-	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-									  RelationGetRelationName(rel));
+	return tracking;
 }
 
 static void
-run_ddl(const char *sql)
+forget_relation(Datum arg, Oid relid)
 {
-	int			rc = SPI_execute(sql, false, 0);
+	HASH_SEQ_STATUS scan;
+	CachedTracking *entry;
 
-	if (rc != SPI_OK_UTILITY)
-		elog(ERROR, "unexpected result %d of \"%s\"", rc, sql);
-}
-
-static void
-create_trigger(const char *table, const char *trigger, int ttl, bool automatic,
-			   Oid extension)
-{
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql,
-					 "CREATE OR REPLACE TRIGGER %s"
-					 " BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s"
-					 " FOR EACH STATEMENT EXECUTE FUNCTION %s('auto=%s'",
-					 trigger, table,
-					 quote_qualified_identifier(get_namespace_name(extension),
-												"arcache_track"),
-					 automatic ? "true" : "false");
-	if (ttl > 0)
-		appendStringInfo(&sql, ", 'ttl=%d'", ttl);
-	appendStringInfoChar(&sql, ')');
-	run_ddl(sql.data);
-
-	resetStringInfo(&sql);
-	appendStringInfo(&sql, "ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER %s", table, trigger);
-	run_ddl(sql.data);
-
-	resetStringInfo(&sql);
-	appendStringInfo(&sql, "ALTER TRIGGER %s ON %s DEPENDS ON EXTENSION arcache",
-					 trigger, table);
-	run_ddl(sql.data);
-}
-
-static void
-check_owner(Oid relid)
-{
-	if (!arc_compat_owns_relation(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER,
-					   get_relkind_objtype(get_rel_relkind(relid)),
-					   get_rel_name(relid));
-}
-
-/* The relation and its descendants, locked; nobody but the owner may. */
-static List *
-lock_tree(Oid relid, LOCKMODE mode)
-{
-	check_owner(relid);
-	LockRelationOid(relid, mode);
-	if (get_rel_relkind(relid) == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid)));
-	return find_all_inheritors(relid, mode, NULL);
-}
-
-/*
- * What the DDL below needs to know of a relation. The relation is closed
- * again, because DDL refuses a relation that is in use.
- */
-typedef struct TrackTarget
-{
-	char	   *table;			/* qualified and quoted */
-	char	   *trigger;		/* quoted name of our trigger, or NULL */
-	bool		trackable;
-} TrackTarget;
-
-static TrackTarget
-look_at(Oid relid, bool named, bool enabling)
-{
-	TrackTarget target;
-	Relation	rel = table_open(relid, NoLock);
-	const Trigger *trigger = find_trigger(rel);
-
-	target.trackable = !enabling || check_relation(rel, named);
-	if (target.trackable)
-		check_owner(relid);
-	target.table = qualified_name(rel);
-	target.trigger = trigger ?
-		pstrdup(quote_identifier(trigger->tgname)) : NULL;
-	table_close(rel, NoLock);
-	return target;
-}
-
-/*
- * The lock is the one that CREATE TRIGGER takes: it waits for the statements
- * of others that already write without telling us.
- */
-void
-arc_tracking_enable(Oid relid, int ttl, bool automatic, Oid extension)
-{
-	ListCell   *lc;
-
-	SPI_connect();
-	foreach(lc, lock_tree(relid, ShareRowExclusiveLock))
+	if (cached == NULL)
+		return;
+	invalidations++;
+	if (OidIsValid(relid))
 	{
-		TrackTarget target = look_at(lfirst_oid(lc), lfirst_oid(lc) == relid, true);
-
-		if (target.trackable)
-			create_trigger(target.table,
-						   target.trigger ? target.trigger : TRIGGER_NAME,
-						   ttl, automatic, extension);
+		entry = hash_search(cached, &relid, HASH_FIND, NULL);
+		if (entry != NULL)
+			entry->valid = false;
+		return;
 	}
-	SPI_finish();
-}
-
-void
-arc_tracking_disable(Oid relid)
-{
-	ListCell   *lc;
-
-	SPI_connect();
-	foreach(lc, lock_tree(relid, AccessExclusiveLock))
-	{
-		TrackTarget target = look_at(lfirst_oid(lc), lfirst_oid(lc) == relid, false);
-
-		if (target.trigger)
-			run_ddl(psprintf("DROP TRIGGER %s ON %s", target.trigger, target.table));
-	}
-	SPI_finish();
-}
-
-/*
- * The apply worker fires row triggers only, and relations tracked as a whole
- * have none.  What a subscription feeds is listed in pg_subscription_rel; a
- * partition is fed through the relation listed, on which results that read
- * the partition depend as well.
- */
-static void
-mark_subscribed(void)
-{
-	Relation	catalog = table_open(SubscriptionRelRelationId, AccessShareLock);
-	TableScanDesc scan = table_beginscan_catalog(catalog, 0, NULL);
-	HeapTuple	tuple;
-
-	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
-		arc_tracking_mark(((Form_pg_subscription_rel) GETSTRUCT(tuple))->srrelid, 0);
-	table_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	hash_seq_init(&scan, cached);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		entry->valid = false;
 }
 
 static void
-xact_callback(XactEvent event, void *arg)
+start_cache(void)
 {
-	if ((event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE) &&
-		IsLogicalWorker() && arc_writeset_xid() != 0)
-		mark_subscribed();
+	HASHCTL		ctl = {
+		.keysize = sizeof(Oid),
+		.entrysize = sizeof(CachedTracking),
+		.hcxt = CacheMemoryContext
+	};
+
+	CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
+	cached = hash_create("arcache tracking", 64, &ctl,
+						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-void
-arc_tracking_init(void)
+const ArcTracking *
+arc_tracking_of(Relation rel)
 {
-	RegisterXactCallback(xact_callback, NULL);
+	Oid			relid = RelationGetRelid(rel);
+	CachedTracking *entry;
+	MemoryContext context;
+	MemoryContext old;
+	ArcTracking *tracking;
+	uint64		before;
+	bool		found;
+
+	if (cached == NULL)
+		start_cache();
+	entry = hash_search(cached, &relid, HASH_FIND, NULL);
+	if (entry != NULL && entry->valid)
+		return entry->tracking;
+
+	/* The definition may change while we look; then look again next time. */
+	before = invalidations;
+	context = AllocSetContextCreate(CurrentMemoryContext, "arcache tracking of a relation",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	tracking = read_tracking(rel);
+	MemoryContextSwitchTo(old);
+
+	/* One of our callers may still hold what was there before. */
+	entry = hash_search(cached, &relid, HASH_ENTER, &found);
+	if (found)
+		MemoryContextSetParent(entry->context, TopTransactionContext);
+	MemoryContextSetParent(context, CacheMemoryContext);
+	entry->context = context;
+	entry->tracking = tracking;
+	entry->valid = before == invalidations;
+	return tracking;
 }

@@ -108,7 +108,8 @@ arc_view_may_serve(const ArcView *view, ArcToken token, uint64 seq)
 		return false;
 	for (uint64 k = 0; k < ARC_RING_SIZE; k++)
 	{
-		if (arc_view_finished(view, state.ring[k]) != (k >= newer))
+		if (state.ring[k] != ARC_OTHER_WRITER &&
+			arc_view_finished(view, state.ring[k]) != (k >= newer))
 			return false;
 	}
 	return forgotten_finished(view, &state);
@@ -131,7 +132,8 @@ arc_view_may_publish(const ArcView *view, ArcToken token, uint64 seen, uint64 *s
 	*seq = state.seq;
 	for (int k = 0; k < ARC_RING_SIZE; k++)
 	{
-		if (state.ring[k] != seen && !arc_view_finished(view, state.ring[k]))
+		if (state.ring[k] != ARC_OTHER_WRITER && state.ring[k] != seen &&
+			!arc_view_finished(view, state.ring[k]))
 			return false;
 	}
 	return forgotten_finished(view, &state);

@@ -34,7 +34,9 @@ typedef struct WriteMark
 {
 	ArcToken	token;			/* hash key */
 	int			level;			/* lowest nesting level that marked it */
-	int			flags;
+	uint8		flags;
+	uint8		kind;			/* ArcWriteKind */
+	Oid			relid;			/* unless kind is ARC_WRITES_OTHER */
 	uint64		latest;			/* moment of the latest mark */
 } WriteMark;
 
@@ -45,6 +47,19 @@ static HTAB *marks = NULL;		/* of WriteMark, or NULL */
 static uint64 moment = 0;		/* counts all marks of this backend */
 static int	deepest = 0;		/* no mark is of a higher level */
 static bool registered = false; /* PRE_COMMIT or PRE_PREPARE is behind us */
+static int	nkeys = 0;			/* marks of kind ARC_WRITES_KEY */
+static ArcWriteRegistered on_registered = NULL;
+
+/*
+ * Relations that the client's present statement writes.  What does not fit
+ * counts as all relations.
+ */
+#define MAX_OPEN	8
+
+static TimestampTz open_since = 0;	/* start of that statement */
+static Oid	open_relations[MAX_OPEN];
+static int	nopen = 0;
+static bool all_open = false;
 
 /* Strict tokens of a transaction that is committing. */
 static ArcToken *late_bumps = NULL;
@@ -67,6 +82,8 @@ register_mark(WriteMark *mark, uint64 xid)
 	}
 	arc_slot_register(mark->token, xid, (mark->flags & ARC_WRITE_STRICT) != 0);
 	arc_stats_count(ARC_INVALIDATIONS);
+	if (mark->kind != ARC_WRITES_OTHER && on_registered)
+		on_registered(mark->kind, mark->relid);
 }
 
 /* Room for what must happen when nothing may raise any more. */
@@ -94,6 +111,12 @@ reserve_late_bumps(void)
 void
 arc_writeset_mark(ArcToken token, int flags)
 {
+	arc_writeset_mark_relation(token, flags, ARC_WRITES_OTHER, InvalidOid);
+}
+
+void
+arc_writeset_mark_relation(ArcToken token, int flags, ArcWriteKind kind, Oid relid)
+{
 	WriteMark  *mark;
 	bool		found;
 	int			level = GetCurrentTransactionNestLevel();
@@ -120,6 +143,9 @@ arc_writeset_mark(ArcToken token, int flags)
 	{
 		mark->level = level;
 		mark->flags = flags;
+		mark->kind = kind;
+		mark->relid = relid;
+		nkeys += kind == ARC_WRITES_KEY;
 	}
 	else if ((mark->flags | flags) != mark->flags)
 	{
@@ -149,6 +175,64 @@ arc_writeset_has(ArcToken token)
 {
 	return marks != NULL && hash_search(marks, &token, HASH_FIND, NULL) != NULL;
 }
+
+int
+arc_writeset_key_count(void)
+{
+	return nkeys;
+}
+
+void
+arc_writeset_on_registered(ArcWriteRegistered callback)
+{
+	on_registered = callback;
+}
+
+/* -- open statements -------------------------------------------------------- */
+
+/*
+ * The time at which the client's statement started tells statements apart:
+ * whatever runs inside it, functions and triggers included, shares it.  What
+ * writes runs to its end within one statement of the client.  Should two
+ * statements share the time, the earlier counts as open still.
+ */
+void
+arc_writeset_open_statement(Oid relid, bool tree)
+{
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+
+	if (nopen == 0 || open_since != now)
+	{
+		open_since = now;
+		nopen = 0;
+		all_open = false;
+	}
+	for (int i = 0; i < nopen; i++)
+	{
+		if (open_relations[i] == relid)
+			return;
+	}
+	if (nopen < MAX_OPEN)
+		open_relations[nopen++] = relid;
+	else
+		all_open = true;
+	all_open |= tree;
+}
+
+bool
+arc_writeset_statement_is_open(Oid relid)
+{
+	if (nopen == 0 || open_since != GetCurrentStatementStartTimestamp())
+		return false;
+	for (int i = 0; i < nopen; i++)
+	{
+		if (open_relations[i] == relid)
+			return true;
+	}
+	return all_open;
+}
+
+/* -- the moment ------------------------------------------------------------- */
 
 uint64
 arc_writeset_moment(void)
@@ -209,6 +293,9 @@ forget_all(void)
 	marks = NULL;
 	registered = false;
 	deepest = 0;
+	nkeys = 0;
+	nopen = 0;
+	all_open = false;
 }
 
 static void
@@ -274,9 +361,12 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 		if (mark->level < level)
 			continue;
 		if (event == SUBXACT_EVENT_COMMIT_SUB)
+		{
 			mark->level = level - 1;
-		else
-			hash_search(marks, &mark->token, HASH_REMOVE, NULL);
+			continue;
+		}
+		nkeys -= mark->kind == ARC_WRITES_KEY;
+		hash_search(marks, &mark->token, HASH_REMOVE, NULL);
 	}
 	deepest = level - 1;
 }

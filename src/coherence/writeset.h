@@ -10,6 +10,10 @@
  * Nothing is registered for a transaction that has no id, for it has changed
  * nothing; its explicit marks take effect by a bump when it has committed.
  *
+ * A statement that writes a relation whose writes are told key by key is open
+ * until the client's statement that it is part of has ended: only then have
+ * the triggers of all rows run, and the marks say all that was written.
+ *
  * Marking may raise for want of memory, as any statement may.  Nothing that
  * happens at or after COMMIT raises.
  *
@@ -28,10 +32,32 @@
 /* Asked for by name, so takes effect even without a transaction id. */
 #define ARC_WRITE_EXPLICIT	0x02
 
+/* What a token says of its relation, for the statistics; or nothing. */
+typedef enum ArcWriteKind
+{
+	ARC_WRITES_OTHER,
+	ARC_WRITES_RELATION,
+	ARC_WRITES_BULK,
+	ARC_WRITES_KEY
+} ArcWriteKind;
+
 extern void arc_writeset_init(void);
 
 extern void arc_writeset_mark(ArcToken token, int flags);
+extern void arc_writeset_mark_relation(ArcToken token, int flags,
+									   ArcWriteKind kind, Oid relid);
 extern bool arc_writeset_has(ArcToken token);
+
+/* How many keys are marked. */
+extern int	arc_writeset_key_count(void);
+
+/* Of all descendants of the relation, too, if it is a tree. */
+extern void arc_writeset_open_statement(Oid relid, bool tree);
+extern bool arc_writeset_statement_is_open(Oid relid);
+
+/* Told of each token of a relation that is registered: before the commit. */
+typedef void (*ArcWriteRegistered) (ArcWriteKind kind, Oid relid);
+extern void arc_writeset_on_registered(ArcWriteRegistered callback);
 extern bool arc_writeset_is_empty(void);
 
 /* The moment, to ask later whether a token has been marked since. */

@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "catalog/objectaddress.h"
 #include "query/dependency.h"
+#include "query/keyscan.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -32,23 +33,29 @@
 #define MAX_TAGS	1000
 
 static void
-add(ArcDependencies *dependencies, ArcDependency one)
+add(ArcDependencies *dependencies, ArcDependency one, const char *words)
 {
 	CHECK_FOR_INTERRUPTS();
 	for (int i = 0; i < dependencies->n; i++)
 	{
-		if (dependencies->array[i].token == one.token)
+		/* Keys that parameters are yet to say have no token. */
+		if (dependencies->array[i].token == one.token && one.token != 0)
 			return;
 	}
 
 	/* Grow by powers of two. */
 	if ((dependencies->n & (dependencies->n - 1)) == 0)
 	{
-		Size		room = Max(4, 2 * dependencies->n) * sizeof(ArcDependency);
+		int			room = Max(4, 2 * dependencies->n);
 
 		dependencies->array = dependencies->array ?
-			repalloc(dependencies->array, room) : palloc(room);
+			repalloc(dependencies->array, room * sizeof(ArcDependency)) :
+			palloc(room * sizeof(ArcDependency));
+		dependencies->words = dependencies->words ?
+			repalloc(dependencies->words, room * sizeof(char *)) :
+			palloc(room * sizeof(char *));
 	}
+	dependencies->words[dependencies->n] = words;
 	dependencies->array[dependencies->n++] = one;
 }
 
@@ -61,7 +68,31 @@ add_relation(ArcDependencies *dependencies, Oid relid)
 		.kind = ARC_DEPENDS_ON_RELATION
 	};
 
-	add(dependencies, one);
+	add(dependencies, one, NULL);
+}
+
+static void
+add_keys(ArcDependencies *dependencies, Oid relid, List *keys)
+{
+	ArcDependency bulk = {
+		.token = arc_token_bulk(MyDatabaseId, relid),
+		.relid = relid,
+		.kind = ARC_DEPENDS_ON_BULK
+	};
+	ListCell   *lc;
+
+	add(dependencies, bulk, NULL);
+	foreach(lc, keys)
+	{
+		ArcPinnedKey *key = lfirst(lc);
+		ArcDependency one = {
+			.token = key->token,
+			.relid = relid,
+			.kind = ARC_DEPENDS_ON_KEY
+		};
+
+		add(dependencies, one, key->words);
+	}
 }
 
 char *
@@ -86,31 +117,11 @@ arc_dependencies_add_tags(ArcDependencies *dependencies, ArrayType *tags, uint32
 			.kind = ARC_DEPENDS_ON_TAG
 		};
 
-		add(dependencies, one);
+		add(dependencies, one, NULL);
 		appendBinaryStringInfo(&names, tag, strlen(tag) + 1);
 	}
 	*size = names.len;
 	return names.data;
-}
-
-/* The relations this one is a child of, by inheritance or partitioning. */
-static List *
-parents_of(Oid relid)
-{
-	Relation	catalog = table_open(InheritsRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	List	   *parents = NIL;
-
-	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(catalog, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		parents = lappend_oid(parents, ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent);
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return parents;
 }
 
 static bool
@@ -136,53 +147,100 @@ untracked_reason(Relation rel)
 	return psprintf("Relation \"%s\" is not tracked.", name);
 }
 
+/* What find_relation() looks for, and where it puts what it finds. */
+typedef struct Search
+{
+	const PlannedStmt *plan;	/* or NULL: all of each relation */
+	bool		params_unknown;
+	ArcDependencies *dependencies;
+	ArcAssessment *assessment;
+} Search;
+
 /*
- * Add the relation and its ancestors.  An ancestor that is not in the plan is
- * opened without a lock: its oid is real as long as ours is locked, and if its
- * tracking changes the definitions change.
+ * Depend on what the plan reads of the relation: on keys, if that is all.  A
+ * partitioned table has no rows of its own: if it tells keys its partitions
+ * do, and they are in the plan as well.  Returns whether its ancestors are to
+ * be depended on: a write through them tells their names, and the keys of the
+ * rows.
+ */
+static bool
+depend_on(const Search *search, Relation rel, const ArcTracking *tracking)
+{
+	Oid			relid = RelationGetRelid(rel);
+	ArcScans	scans = {0};
+
+	if (search->plan != NULL && tracking->nkeys > 0)
+	{
+		arc_keyscan_find(search->plan, rel, tracking, search->params_unknown, &scans);
+		if (scans.pinned)
+		{
+			add_keys(search->dependencies, relid, scans.keys);
+			return false;
+		}
+		if (scans.nscans == 0 && rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+			return false;
+	}
+	add_relation(search->dependencies, relid);
+	return true;
+}
+
+/*
+ * Add the relation and its ancestors; or see only whether it is tracked.  An
+ * ancestor that is not in the plan is opened without a lock: its oid is real
+ * as long as ours is locked, and if its tracking changes the definitions
+ * change.
  */
 static void
-find_relation(Oid relid, ArcDependencies *dependencies, ArcAssessment *assessment)
+find_relation(const Search *search, Oid relid, bool depend)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
-	ArcTracking tracking;
 	List	   *parents = NIL;
 	ListCell   *lc;
 
 	if (rel == NULL)
 	{
-		arc_assess_restrict(assessment, ARC_CACHE_NEVER, "A relation was dropped.");
+		arc_assess_restrict(search->assessment, ARC_CACHE_NEVER, "A relation was dropped.");
 		return;
 	}
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
-		arc_assess_restrict(assessment, ARC_CACHE_NEVER,
+		arc_assess_restrict(search->assessment, ARC_CACHE_NEVER,
 							psprintf("Relation \"%s\" is temporary.",
 									 RelationGetRelationName(rel)));
 	else if (rel->rd_rel->relkind != RELKIND_VIEW)
 	{
-		add_relation(dependencies, relid);
-		if (!arc_tracking_read(rel, &tracking))
-			arc_assess_restrict(assessment, ARC_CACHE_BY_TTL, untracked_reason(rel));
-		else if (tracking.ttl > 0 &&
-				 (dependencies->ttl == 0 || tracking.ttl < dependencies->ttl))
-			dependencies->ttl = tracking.ttl;
+		const ArcTracking *tracking = arc_tracking_of(rel);
+		ArcDependencies *dependencies = search->dependencies;
+
+		if (depend)
+			depend = depend_on(search, rel, tracking);
+		if (!tracking->tracked)
+			arc_assess_restrict(search->assessment, ARC_CACHE_BY_TTL, untracked_reason(rel));
+		else if (tracking->ttl > 0 &&
+				 (dependencies->ttl == 0 || tracking->ttl < dependencies->ttl))
+			dependencies->ttl = tracking->ttl;
 		if (may_have_parents(rel))
-			parents = parents_of(relid);
+			parents = arc_tracking_parents(relid);
 	}
 	relation_close(rel, NoLock);
 
 	foreach(lc, parents)
-		find_relation(lfirst_oid(lc), dependencies, assessment);
+		find_relation(search, lfirst_oid(lc), depend);
 }
 
 void
-arc_dependencies_find(const PlannedStmt *plan, ArcDependencies *dependencies,
-					  ArcAssessment *assessment)
+arc_dependencies_find(const PlannedStmt *plan, bool params_unknown,
+					  ArcDependencies *dependencies, ArcAssessment *assessment)
 {
+	Search		search = {
+		.plan = plan,
+		.params_unknown = params_unknown,
+		.dependencies = dependencies,
+		.assessment = assessment
+	};
 	ListCell   *lc;
 
 	foreach(lc, plan->relationOids)
-		find_relation(lfirst_oid(lc), dependencies, assessment);
+		find_relation(&search, lfirst_oid(lc), true);
 }
 
 static void
@@ -216,6 +274,7 @@ bool
 arc_dependencies_declare(ArcDependencies *dependencies, const Oid *relids, int n)
 {
 	ArcAssessment assessment = {.cacheability = ARC_CACHE_EXACT};
+	Search		search = {.dependencies = dependencies, .assessment = &assessment};
 
 	for (int i = 0; i < n; i++)
 	{
@@ -224,7 +283,20 @@ arc_dependencies_declare(ArcDependencies *dependencies, const Oid *relids, int n
 		check_declared(relids[i]);
 		LockRelationOid(relids[i], AccessShareLock);
 		foreach(lc, find_all_inheritors(relids[i], AccessShareLock, NULL))
-			find_relation(lfirst_oid(lc), dependencies, &assessment);
+			find_relation(&search, lfirst_oid(lc), true);
 	}
 	return assessment.cacheability == ARC_CACHE_EXACT;
+}
+
+char *
+arc_dependency_words(Oid relid, ArcDependencyKind kind, const char *words)
+{
+	char	   *name = get_rel_name(relid);
+
+	/* That of keys names the relation. */
+	if (kind != ARC_DEPENDS_ON_RELATION && kind != ARC_DEPENDS_ON_KEY)
+		return NULL;
+	name = name == NULL ? psprintf("%u", relid) :
+		quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name);
+	return words ? psprintf("%s (%s)", name, words) : name;
 }

@@ -25,11 +25,15 @@ typedef struct ArcDependencies
 {
 	int			n;
 	ArcDependency *array;		/* each with kind and token, seq unset */
+	const char **words;			/* of each that is a key: "id = 1" */
 	int			ttl;			/* seconds; the shortest of the relations', or 0 */
 } ArcDependencies;
 
-/* Restricts the assessment where a relation is not tracked. */
-extern void arc_dependencies_find(const PlannedStmt *plan,
+/*
+ * Restricts the assessment where a relation is not tracked.  With
+ * params_unknown what it finds is for showing only.
+ */
+extern void arc_dependencies_find(const PlannedStmt *plan, bool params_unknown,
 								  ArcDependencies *dependencies,
 								  ArcAssessment *assessment);
 
@@ -46,5 +50,8 @@ extern bool arc_dependencies_declare(ArcDependencies *dependencies,
  */
 extern char *arc_dependencies_add_tags(ArcDependencies *dependencies,
 									   ArrayType *tags, uint32 *size);
+
+/* "public.orders" or "public.orders (user_id = 42)"; NULL for other kinds. */
+extern char *arc_dependency_words(Oid relid, ArcDependencyKind kind, const char *words);
 
 #endif							/* ARC_DEPENDENCY_H */

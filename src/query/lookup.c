@@ -250,7 +250,6 @@ make_column(ArcLookup *lookup, int i)
 	ArcLookupColumn *column = &state->columns[i];
 	AttrNumber	number = lookup->columns[i];
 	Oid			type = lookup->types[i];
-	TypeCacheEntry *cache = lookup_type_cache(type, TYPECACHE_HASH_PROC | TYPECACHE_EQ_OPR);
 	Oid			output;
 	bool		is_varlena;
 
@@ -260,15 +259,13 @@ make_column(ArcLookup *lookup, int i)
 	for (int j = 0; j < number - 1; j++)
 		column->position += !TupleDescAttr(lookup->desc, j)->attisdropped;
 
-	column->collation = TupleDescAttr(lookup->desc, number - 1)->attcollation;
-	if (!OidIsValid(cache->hash_proc) ||
-		(OidIsValid(column->collation) && !get_collation_isdeterministic(column->collation)))
-	{
+	if (arc_hasher_make(&column->hasher, type,
+						TupleDescAttr(lookup->desc, number - 1)->attcollation,
+						CurrentMemoryContext))
+		fmgr_info(get_opcode(lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr),
+				  &column->equal);
+	else
 		state->can_split = false;
-		return;
-	}
-	fmgr_info(cache->hash_proc, &column->hash);
-	fmgr_info(get_opcode(cache->eq_opr), &column->equal);
 }
 
 /* The columns of the primary key in its order; returns their number or 0. */

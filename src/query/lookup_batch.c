@@ -29,15 +29,18 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "query/dependency.h"
+#include "query/keyscan.h"
 #include "query/lookup.h"
 #include "query/lookup_internal.h"
 #include "tcop/dest.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-/* With more keys the query would depend on the table as a whole. */
-#ifndef ARC_PINNED_KEYS_MAX
-#define ARC_PINNED_KEYS_MAX 64
-#endif
+/*
+ * Keys of a round.  With more than ARC_PINNED_KEYS_MAX its result would depend
+ * on the table as a whole; where it does so anyway there may be more.
+ */
+#define UNPINNED_KEYS_MAX	1000
 
 /* One of the distinct keys. */
 typedef struct BatchKey
@@ -50,6 +53,7 @@ typedef struct BatchKey
 	bool		alone;			/* not to be published */
 	uint32		hash;			/* of the name, or in a round of the values */
 	int			next;			/* of the same bucket, or -1 */
+	uint64	   *hashes;			/* of the values, in a round */
 	int			nrows;
 	int			room;
 	HeapTuple  *rows;
@@ -69,6 +73,7 @@ typedef struct Batch
 	int		   *of_call;		/* each key of the call is which, or -1 for NULL */
 	int		   *buckets;		/* first keys, or -1 */
 	uint32		mask;
+	int			round_max;		/* keys of the next round */
 } Batch;
 
 /* -- buckets ------------------------------------------------------------------------- */
@@ -302,21 +307,19 @@ typedef struct RoundReceiver
 
 /* The values are those of all columns of a key, or of a row by position. */
 static uint32
-hash_values(const ArcLookup *lookup, const Datum *values, bool of_row)
+hash_values(const ArcLookup *lookup, const Datum *values, bool of_row, uint64 *hashes)
 {
 	ArcLookupColumn *columns = lookup->state->columns;
-	uint32		hash = 0;
+	uint64		hash = 0;
 
 	for (int i = 0; i < lookup->ncolumns; i++)
 	{
 		Datum		value = values[of_row ? columns[i].position : i];
 
-		hash = hash_combine(hash,
-							DatumGetUInt32(FunctionCall1Coll(&columns[i].hash,
-															 columns[i].collation,
-															 value)));
+		hashes[i] = arc_hasher_hash(&columns[i].hasher, value, false);
+		hash = hash_combine64(hash, hashes[i]);
 	}
-	return hash;
+	return (uint32) hash;
 }
 
 static bool
@@ -326,7 +329,7 @@ row_has(const ArcLookup *lookup, const Datum *row, const Datum *values)
 
 	for (int i = 0; i < lookup->ncolumns; i++)
 	{
-		if (!DatumGetBool(FunctionCall2Coll(&columns[i].equal, columns[i].collation,
+		if (!DatumGetBool(FunctionCall2Coll(&columns[i].equal, columns[i].hasher.collation,
 											row[columns[i].position], values[i])))
 			return false;
 	}
@@ -373,10 +376,11 @@ round_receive(TupleTableSlot *slot, DestReceiver *self)
 	const ArcLookup *lookup = batch->call->lookup;
 	MemoryContext old = MemoryContextSwitchTo(receiver->per_row);
 	HeapTuple	row = NULL;
+	uint64		hashes[INDEX_MAX_KEYS];
 	uint32		hash;
 
 	slot_getallattrs(slot);
-	hash = hash_values(lookup, slot->tts_values, true);
+	hash = hash_values(lookup, slot->tts_values, true, hashes);
 	for (int i = batch->buckets[hash & batch->mask]; i >= 0; i = batch->keys[i].next)
 	{
 		if (batch->keys[i].hash == hash &&
@@ -411,10 +415,6 @@ run_round(Batch *batch, const ArcSource *source, BatchKey **keys, int n)
 	};
 	double		cost;
 
-	clear_buckets(batch);
-	for (int i = 0; i < n; i++)
-		put_in_bucket(batch, keys[i] - batch->keys,
-					  hash_values(batch->call->lookup, keys[i]->values, false));
 	receiver.per_row = AllocSetContextCreate(batch->context, "arcache lookup row",
 											 ALLOCSET_DEFAULT_SIZES);
 	cost = arc_capture_run(source, &receiver.pub);
@@ -422,26 +422,156 @@ run_round(Batch *batch, const ArcSource *source, BatchKey **keys, int n)
 	return cost;
 }
 
+/* -- dependencies ------------------------------------------------------------------------ */
+
+/*
+ * The tokens of the round's keys in one of the tables that are read: the table
+ * itself or a descendant, whose columns may have other numbers.  NULL if it
+ * has not all the columns.
+ */
+static ArcToken *
+tokens_of_keys(const ArcLookup *lookup, Oid relid, BatchKey **keys, int n)
+{
+	ArcToken   *tokens = palloc(n * sizeof(ArcToken));
+	AttrNumber	numbers[INDEX_MAX_KEYS];
+	int			order[INDEX_MAX_KEYS];
+
+	/* Tokens are made in the order of the numbers. */
+	for (int i = 0; i < lookup->ncolumns; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(lookup->desc, lookup->columns[i] - 1);
+		AttrNumber	number = get_attnum(relid, NameStr(column->attname));
+		int			at = i;
+
+		if (number == InvalidAttrNumber)
+			return NULL;
+		for (; at > 0 && numbers[at - 1] > number; at--)
+		{
+			numbers[at] = numbers[at - 1];
+			order[at] = order[at - 1];
+		}
+		numbers[at] = number;
+		order[at] = i;
+	}
+	for (int k = 0; k < n; k++)
+	{
+		uint64		hashes[INDEX_MAX_KEYS];
+
+		for (int i = 0; i < lookup->ncolumns; i++)
+			hashes[i] = keys[k]->hashes[order[i]];
+		tokens[k] = arc_token_row_key(MyDatabaseId, relid, lookup->ncolumns, numbers, hashes);
+	}
+	return tokens;
+}
+
+static bool
+is_among(ArcToken token, const ArcToken *tokens, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (tokens[i] == token)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What the round depends on, each of its keys does; but not on rows of the
+ * other keys, where all that a row depends on is itself.
+ */
+static void
+share_dependencies(const ArcLookup *lookup, const ArcDependencies *all, bool row_security,
+				   BatchKey **keys, int n)
+{
+	ArcToken   *tokens = NULL;
+	Oid			relid = InvalidOid;
+
+	for (int k = 0; k < n; k++)
+	{
+		keys[k]->dependencies = *all;
+		keys[k]->dependencies.n = 0;
+		keys[k]->dependencies.array = palloc((all->n + 1) * sizeof(ArcDependency));
+		keys[k]->dependencies.words = palloc((all->n + 1) * sizeof(char *));
+	}
+	for (int i = 0; i < all->n; i++)
+	{
+		const ArcDependency *one = &all->array[i];
+		bool		of_keys = false;
+
+		if (one->kind == ARC_DEPENDS_ON_KEY && !row_security)
+		{
+			/* Those of a table follow each other. */
+			if (one->relid != relid)
+				tokens = tokens_of_keys(lookup, relid = one->relid, keys, n);
+			of_keys = tokens != NULL && is_among(one->token, tokens, n);
+		}
+		for (int k = 0; k < n; k++)
+		{
+			ArcDependencies *own = &keys[k]->dependencies;
+
+			if (of_keys && tokens[k] != one->token)
+				continue;
+			own->words[own->n] = all->words[i];
+			own->array[own->n++] = *one;
+		}
+	}
+}
+
+static bool
+depends_on_keys(const ArcDependencies *dependencies)
+{
+	for (int i = 0; i < dependencies->n; i++)
+	{
+		if (dependencies->array[i].kind == ARC_DEPENDS_ON_KEY)
+			return true;
+	}
+	return false;
+}
+
 /* -- rounds ---------------------------------------------------------------------------- */
+
+static void
+open_round(Batch *batch, BatchKey **keys, int n)
+{
+	const ArcLookup *lookup = batch->call->lookup;
+
+	clear_buckets(batch);
+	for (int i = 0; i < n; i++)
+	{
+		keys[i]->hashes = palloc(lookup->ncolumns * sizeof(uint64));
+		put_in_bucket(batch, keys[i] - batch->keys,
+					  hash_values(lookup, keys[i]->values, false, keys[i]->hashes));
+		if (!keys[i]->alone)
+			arc_fill_open(&keys[i]->fill, &batch->asker.reader, &keys[i]->read.key);
+	}
+}
+
+static void
+publish(BatchKey *key, double cost, const ArcAssessment *assessment)
+{
+	ArcCapture	capture = {.cost = cost};
+
+	arc_image_finish(&key->image, &capture);
+	arc_read_publish(&key->read, &key->fill, &capture, assessment, &key->dependencies);
+	if (capture.value != NULL)
+		pfree(capture.value);
+}
 
 static bool
 compute_round(Batch *batch, BatchKey **keys, int n)
 {
-	ArcSource  *source = round_source(batch->call->lookup, keys, n);
+	const ArcLookup *lookup = batch->call->lookup;
+	ArcSource  *source = round_source(lookup, keys, n);
 	ArcAssessment assessment;
 	ArcDependencies dependencies;
 	double		cost;
 
-	for (int i = 0; i < n; i++)
-	{
-		if (!keys[i]->alone)
-			arc_fill_open(&keys[i]->fill, &batch->asker.reader, &keys[i]->read.key);
-	}
+	open_round(batch, keys, n);
 	if (!arc_read_assess(source, &keys[0]->request, &assessment, &dependencies))
 		return false;
+	share_dependencies(lookup, &dependencies, source->row_security, keys, n);
 	for (int i = 0; i < n; i++)
 	{
-		keys[i]->dependencies = dependencies;
 		if (!keys[i]->alone)
 			keys[i]->alone = !arc_read_count_miss(&keys[i]->fill, &assessment,
 												  &keys[i]->dependencies);
@@ -449,16 +579,11 @@ compute_round(Batch *batch, BatchKey **keys, int n)
 	cost = run_round(batch, source, keys, n);
 	for (int i = 0; i < n; i++)
 	{
-		ArcCapture	capture = {.cost = cost / n};
-
-		if (keys[i]->alone)
-			continue;
-		arc_image_finish(&keys[i]->image, &capture);
-		arc_read_publish(&keys[i]->read, &keys[i]->fill, &capture, &assessment,
-						 &keys[i]->dependencies);
-		if (capture.value != NULL)
-			pfree(capture.value);
+		if (!keys[i]->alone)
+			publish(keys[i], cost / n, &assessment);
 	}
+	if (lookup->state->array != NULL && !depends_on_keys(&dependencies))
+		batch->round_max = UNPINNED_KEYS_MAX;
 	return true;
 }
 
@@ -475,9 +600,10 @@ compute_missing(Batch *batch)
 	}
 	if (n == 1 && !missing[0]->alone)
 		return arc_read_through(&missing[0]->read);
-	for (int i = 0; i < n; i += ARC_PINNED_KEYS_MAX)
+	for (int i = 0, size; i < n; i += size)
 	{
-		if (!compute_round(batch, &missing[i], Min(n - i, ARC_PINNED_KEYS_MAX)))
+		size = Min(n - i, batch->round_max);
+		if (!compute_round(batch, &missing[i], size))
 			return false;
 	}
 	return true;
@@ -520,7 +646,7 @@ bool
 arc_lookup_read_batch(const ArcLookupCall *call, ArcLookupSink sink, void *arg)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Batch		batch = {.call = call};
+	Batch		batch = {.call = call, .round_max = ARC_PINNED_KEYS_MAX};
 	bool		current;
 
 	batch.context = AllocSetContextCreate(caller, "arcache lookups", ALLOCSET_DEFAULT_SIZES);

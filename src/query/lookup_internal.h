@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "coherence/key.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "query/capture.h"
@@ -31,8 +32,7 @@ typedef struct ArcLookupColumn
 	FmgrInfo	output;
 	bool		plain;			/* its text does not depend on settings */
 	int			position;		/* in the rows of the query, from 0 */
-	Oid			collation;
-	FmgrInfo	hash;			/* if the lookup can be split */
+	ArcHasher	hasher;			/* if the lookup can be split */
 	FmgrInfo	equal;
 } ArcLookupColumn;
 

@@ -172,7 +172,7 @@ assess(ArcSource *source, ArrayType *depends_on, ArcAssessment *assessment,
 	}
 	arc_source_plan(source);
 	arc_assess(source, assessment);
-	arc_dependencies_find(source->plan, dependencies, assessment);
+	arc_dependencies_find(source->plan, source->leave_params, dependencies, assessment);
 	if (depends_on != NULL)
 		declared = arc_dependencies_declare(dependencies,
 											 (Oid *) ARR_DATA_PTR(depends_on),
@@ -238,6 +238,7 @@ arc_read_publish(ArcRead *read, ArcFill *fill, const ArcCapture *capture,
 	result.expires = ttl > 0 ? arc_cache_expiry(ttl) : 0;
 	result.dependencies = dependencies->array;
 	result.ndependencies = dependencies->n;
+	result.words = dependencies->words;
 	result.identity = &read->identity;
 	result.settings = settings.data;
 	result.settings_size = settings.len;
@@ -268,6 +269,7 @@ arc_read_count_miss(const ArcFill *fill, const ArcAssessment *assessment,
 	else
 	{
 		arc_stats_count(ARC_MISSES);
+		arc_cache_count_relations(dependencies->array, dependencies->n, ARC_REL_MISSES);
 		return true;
 	}
 	return false;
