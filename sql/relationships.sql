@@ -106,6 +106,15 @@ SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::users, 'users', 'bos
 -- A write invalidates, without any action; the transaction sees its own at once.
 UPDATE orders SET total = 11 WHERE id = 11;
 SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::orders, 'users', 'orders', 1)$$);
+-- It invalidates what it concerns: an order that moves, that of its old and of its new user, and an empty one that has its first.
+SELECT * FROM counted($$SELECT id FROM arcache_related_many(NULL::orders, 'users', 'orders', '{1,2,3,4}'::int[])$$);
+UPDATE orders SET user_id = 2 WHERE id = 12;
+SELECT * FROM counted($$SELECT id FROM arcache_related_many(NULL::orders, 'users', 'orders', '{1,2,3,4}'::int[])$$);
+INSERT INTO orders VALUES (43, 4, NULL, 70);
+SELECT * FROM counted($$SELECT id FROM arcache_related_many(NULL::orders, 'users', 'orders', '{1,2,3,4}'::int[])$$);
+DELETE FROM orders WHERE id = 43;
+UPDATE orders SET user_id = 1 WHERE id = 12;
+SELECT * FROM counted($$SELECT id FROM arcache_related_many(NULL::orders, 'users', 'orders', '{1,2,3,4}'::int[])$$);
 UPDATE users SET email = 'eve' WHERE id = 4;
 SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::users, 'users', 'staff', 2)$$);
 BEGIN;
