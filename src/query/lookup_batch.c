@@ -54,6 +54,7 @@ typedef struct BatchKey
 	uint32		hash;			/* of the name, or in a round of the values */
 	int			next;			/* of the same bucket, or -1 */
 	uint64	   *hashes;			/* of the values, in a round */
+	MemoryContext context;		/* of the rows */
 	int			nrows;
 	int			room;
 	HeapTuple  *rows;
@@ -160,7 +161,7 @@ enter_keys(Batch *batch)
 
 /* -- rows ---------------------------------------------------------------------------- */
 
-/* The row is in the batch's context. */
+/* In the batch's context, as the row is. */
 static void
 set_aside(BatchKey *key, HeapTuple row)
 {
@@ -177,7 +178,11 @@ set_aside(BatchKey *key, HeapTuple row)
 static void
 set_copy_aside(void *arg, HeapTuple row)
 {
-	set_aside(arg, heap_copytuple(row));
+	BatchKey   *key = arg;
+	MemoryContext old = MemoryContextSwitchTo(key->context);
+
+	set_aside(key, heap_copytuple(row));
+	MemoryContextSwitchTo(old);
 }
 
 /* -- one key ------------------------------------------------------------------------- */
@@ -191,6 +196,7 @@ prepare_key(Batch *batch, BatchKey *key)
 	arc_rows_form_init(form, &lookup->state->target);
 	form->target.sink = set_copy_aside;
 	form->target.arg = key;
+	key->context = batch->context;
 	arc_read_prepare(&key->read, &batch->asker, &key->request, lookup->space, &form->base);
 }
 
