@@ -51,7 +51,7 @@ typedef struct ArcRowTarget
 	TupleDesc	desc;			/* of the rows to return */
 	TupleDesc	dense;			/* the same without dropped columns */
 	Tuplestorestate *to;		/* or NULL: */
-	ArcRowSink	sink;			/* copies what it keeps */
+	ArcRowSink	sink;			/* in whatever context; copies what it keeps */
 	void	   *arg;
 } ArcRowTarget;
 

@@ -54,6 +54,7 @@ typedef struct BatchKey
 	uint32		hash;			/* of the name, or in a round of the values */
 	int			next;			/* of the same bucket, or -1 */
 	uint64	   *hashes;			/* of the values, in a round */
+	MemoryContext context;		/* of the rows */
 	int			nrows;
 	int			room;
 	HeapTuple  *rows;
@@ -161,7 +162,7 @@ enter_keys(Batch *batch)
 
 /* -- rows ---------------------------------------------------------------------------- */
 
-/* The row is in the batch's context. */
+/* In the batch's context, as the row is. */
 static void
 set_aside(BatchKey *key, HeapTuple row)
 {
