@@ -123,7 +123,7 @@ SELECT * FROM seen($$SELECT * FROM arcache_related(NULL::orders, 'users', 'order
 SET arcache.relation_cache = on;
 SET arcache.relation_ttl = '10 min';
 SELECT * FROM seen($$SELECT * FROM arcache_related(NULL::orders, 'users', 'first_order', 1)$$);
-SELECT extract(minutes FROM expires - created + interval '1 s') AS minutes FROM arcache_entries WHERE kind = 'related' AND key LIKE '%:first\_order:1' AND valid;
+SELECT extract(minutes FROM expires - created + interval '1 s') AS minutes FROM arcache_entries WHERE kind = 'related' AND key = 'public.users first_order (1)' AND valid;
 SET arcache.relation_cache = off;
 SELECT * FROM seen($$SELECT * FROM arcache_related(NULL::orders, 'users', 'first_order', 1)$$);
 RESET arcache.relation_cache;

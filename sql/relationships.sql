@@ -268,7 +268,7 @@ BEGIN
     PERFORM arcache_related_many(NULL::users, 'orders', 'user', '{11}'::int[]);
 END $$;
 CREATE VIEW related AS
-    SELECT split_part(key, ':', 1)::oid::regclass AS parent, split_part(key, ':', 2) AS name, count(*)
+    SELECT split_part(key, ' ', 1)::regclass AS parent, split_part(key, ' ', 2) AS name, count(*)
       FROM arcache_entries WHERE kind = 'related' AND valid GROUP BY 1, 2;
 CALL warm();
 SELECT * FROM related ORDER BY parent::text, name;
@@ -311,10 +311,11 @@ SELECT arcache_set('users'::regclass::oid || ':orders:1', '"a value"');
 SELECT arcache_clear_related('users', 'orders') > 0;
 SELECT arcache_delete('users'::regclass::oid || ':orders:1');
 
--- Names that look like patterns and prefixes are names.
+-- Names that look like patterns and prefixes are names, and are shown as they are.
 SELECT arcache_has_many('users', name, 'orders', '{user_id}') FROM unnest('{*,o*,[a-z],a:b,a,"back\\slash"}'::text[]) name;
 SELECT name, count(*) FROM unnest('{*,o*,[a-z],a:b,a,"back\\slash"}'::text[]) name, arcache_related(NULL::orders, 'users', name, 1) GROUP BY name ORDER BY name COLLATE "C";
 SELECT arcache_related(NULL::orders, 'users', 'orders', 1);
+SELECT key, depends_on FROM arcache_entries WHERE kind = 'related' AND key ~ '^public.users .* \(1\)$' AND valid ORDER BY key COLLATE "C";
 SELECT name, arcache_clear_related('users', name) FROM unnest('{*,o*,[a-z],a,a:b,"back\\slash",orders}'::text[]) name;
 SELECT arcache_drop_relationship('users', name) FROM unnest('{*,o*,[a-z],a:b,a,"back\\slash"}'::text[]) name;
 

@@ -58,7 +58,6 @@ typedef struct BatchKey
 	int			nrows;
 	int			room;
 	HeapTuple  *rows;
-	MemoryContext context;		/* of the rows: the batch's */
 	ArcFill		fill;			/* of the round */
 	ArcDependencies dependencies;
 	ArcImage	image;
