@@ -154,3 +154,4 @@ SELECT arcache_clear_all() > 0;
 SELECT count(*) FROM arcache_keys(), arcache_entries WHERE valid;
 
 DROP TABLE users, orders, articles;
+DROP FUNCTION seen;

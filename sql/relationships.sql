@@ -492,3 +492,5 @@ DROP VIEW related, glimpse;
 DROP TABLE orders, profiles, authors, books, shelves, boxes, big, small, events, untracked, keyless, users;
 SELECT count(*) FROM arcache_relationships;
 DROP ROLE regress_arcache_one, regress_arcache_two;
+DROP FUNCTION counted, attempt, scans, expiries;
+DROP PROCEDURE warm;
