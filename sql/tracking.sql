@@ -268,7 +268,7 @@ SELECT arcache_enable('shop');
 CALL run($$ALTER TRIGGER arcache_track ON shop RENAME TO another_name$$, 'SELECT * FROM shop ORDER BY id');
 CALL run($$UPDATE shop SET price = 53$$, 'SELECT * FROM shop ORDER BY id');
 SELECT arcache_enable('shop', auto => false);
-SELECT pg_get_triggerdef(oid), tgenabled FROM pg_trigger WHERE tgrelid = 'shop'::regclass AND NOT tgisinternal;
+SELECT pg_get_triggerdef(oid), tgenabled FROM pg_trigger WHERE tgrelid = 'shop'::regclass AND NOT tgisinternal ORDER BY tgname;
 SELECT arcache_disable('shop');
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 'shop'::regclass AND NOT tgisinternal;
 SELECT arcache_enable('shop');

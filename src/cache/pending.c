@@ -49,6 +49,7 @@ typedef struct PendingOp
 	uint64		key_seq;		/* of its guards, when we had entered them */
 	uint64		keys_seq;
 	ArcKey		pattern;		/* if target is NULL */
+	uint32		spaces;			/* that it covers */
 } PendingOp;
 
 static MemoryContext context = NULL;
@@ -185,7 +186,8 @@ covered(const ArcKey *key, int since)
 
 		if (op < since)
 			break;
-		if ((!OidIsValid(pattern->role) || pattern->role == key->role) &&
+		if ((ops[op].spaces & ARC_SPACE_MASK(key->space)) != 0 &&
+			(!OidIsValid(pattern->role) || pattern->role == key->role) &&
 			arc_glob_match(pattern->name, pattern->length, key->name, key->length))
 			return true;
 	}
@@ -292,7 +294,7 @@ arc_pending_delete(const ArcKey *key)
 }
 
 void
-arc_pending_delete_pattern(Oid role, const char *pattern, int length)
+arc_pending_delete_pattern(Oid role, uint32 spaces, const char *pattern, int length)
 {
 	PendingOp  *op;
 	char	   *copy;
@@ -311,6 +313,7 @@ arc_pending_delete_pattern(Oid role, const char *pattern, int length)
 	op->previous = -1;
 	op->target = NULL;
 	op->entry = NULL;
+	op->spaces = spaces;
 	op->pattern = (ArcKey)
 	{
 		.database = MyDatabaseId, .role = role, .length = length, .name = copy
