@@ -583,20 +583,18 @@ touch_guards(uint64 xid)
 		arc_store_settle_inserts(NULL);
 }
 
-/* Are the newer ones among the registrations all ours, or of no concern? */
+/*
+ * Are the newer ones among the registrations all ours, or of no concern?  Of
+ * more than the ring holds nobody knows; that includes a strict one of ours.
+ */
 static bool
 are_own_registrations(const ArcSlotState *state, uint64 newer, uint64 xid)
 {
-	if (xid == 0)
-		return newer == 0;
-
-	/* A strict one counts for one more than the ring holds. */
-	if (newer == ARC_RING_SIZE + 1)
-		return state->ring[0] == xid;
+	if (newer > ARC_RING_SIZE || (newer > 0 && xid == 0))
+		return false;
 	for (uint64 k = 0; k < newer; k++)
 	{
-		if (k >= ARC_RING_SIZE ||
-			(state->ring[k] != xid && state->ring[k] != ARC_OTHER_WRITER))
+		if (state->ring[k] != xid && state->ring[k] != ARC_OTHER_WRITER)
 			return false;
 	}
 	return true;
