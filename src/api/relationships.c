@@ -13,9 +13,9 @@
 #include "base/compat.h"
 #include "base/settings.h"
 #include "cache/pending.h"
-#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "coherence/enable.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -24,7 +24,6 @@
 #include "query/related.h"
 #include "query/relationship.h"
 #include "storage/lmgr.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -85,15 +84,6 @@ name_argument(FunctionCallInfo fcinfo, int n)
 
 /* -- defining -------------------------------------------------------------------- */
 
-static void
-check_owner(Oid relid)
-{
-	if (!arc_compat_owns_relation(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER,
-					   get_relkind_objtype(get_rel_relkind(relid)),
-					   get_rel_name(relid));
-}
-
 /* A table that a definition may outlive a session with, and will not change now. */
 static Oid
 table_argument(FunctionCallInfo fcinfo, int n, const char *name)
@@ -141,7 +131,7 @@ define(FunctionCallInfo fcinfo, ArcRelationshipKind kind)
 
 	arc_argument_need_preload();
 	spec.parent = relation_argument(fcinfo, 0, "parent");
-	check_owner(spec.parent);
+	arc_tracking_check_owner(spec.parent);
 	spec.parent = table_argument(fcinfo, 0, "parent");
 	spec.name = name_argument(fcinfo, 1);
 	spec.child = table_argument(fcinfo, 2, "child");
@@ -193,7 +183,7 @@ arcache_drop_relationship(PG_FUNCTION_ARGS)
 	char	   *name = name_argument(fcinfo, 1);
 
 	arc_argument_need_preload();
-	check_owner(parent);
+	arc_tracking_check_owner(parent);
 	PG_RETURN_BOOL(arc_relationship_drop(extension_schema(fcinfo), parent, name));
 }
 
