@@ -49,7 +49,9 @@ OBJS = \
 	src/query/clock.o \
 	src/query/conversion.o \
 	src/query/dependency.o \
+	src/query/fingerprint.o \
 	src/query/foreign_key.o \
+	src/query/hint.o \
 	src/query/keyscan.o \
 	src/query/lookup.o \
 	src/query/lookup_batch.o \
@@ -57,7 +59,9 @@ OBJS = \
 	src/query/readthrough.o \
 	src/query/related.o \
 	src/query/relationship.o \
+	src/query/result_scan.o \
 	src/query/source.o \
+	src/query/transparent.o \
 	src/api/admin.o \
 	src/api/arguments.o \
 	src/api/entries.o \

@@ -24,6 +24,7 @@
 #include "coherence/writeset.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "query/transparent.h"
 #include "store/store.h"
 #include "worker/janitor.h"
 
@@ -57,5 +58,6 @@ _PG_init(void)
 	arc_trigger_init();
 	arc_ddl_init();
 	arc_cache_init();
+	arc_transparent_init();
 	arc_janitor_register();
 }

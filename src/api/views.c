@@ -181,7 +181,8 @@ key_in_words(const ArcSharedEntry *entry)
 static text *
 key_of(const ArcSharedEntry *entry)
 {
-	if ((ARC_SPACES_NAMED & ARC_SPACE_MASK(entry->space)) != 0)
+	if ((ARC_SPACES_NAMED & ARC_SPACE_MASK(entry->space)) != 0 ||
+		entry->space == ARC_SPACE_RESULT)
 		return cstring_to_text_with_len(arc_entry_key(entry), entry->key_length);
 	return cstring_to_text(key_in_words(entry));
 }
@@ -192,7 +193,7 @@ static void
 entry_row(const ArcReader *reader, ArcSharedEntry *entry, bool allowed,
 		  Datum *values, bool *nulls)
 {
-	static const char *const kinds[] = {"value", "rows", "row", "related"};
+	static const char *const kinds[] = {"value", "rows", "row", "related", "result"};
 	static const char *const coherences[] = {"none", "ttl", "declared", "exact"};
 	const ArcMeta *meta = arc_meta_of(entry);
 	TimestampTz expires = (TimestampTz) pg_atomic_read_u64(&entry->expires);
@@ -218,7 +219,9 @@ entry_row(const ArcReader *reader, ArcSharedEntry *entry, bool allowed,
 	nulls[3] = meta->query_size == 0;
 	if (!nulls[3])
 		values[3] = CStringGetTextDatum(arc_meta_query(meta));
-	values[4] = text_array(params_of(meta));
+	nulls[4] = entry->space == ARC_SPACE_RESULT;	/* not kept as texts */
+	if (!nulls[4])
+		values[4] = text_array(params_of(meta));
 	values[6] = text_array(relations_of(meta));
 	values[7] = text_array(tags_of(meta));
 }

@@ -146,6 +146,14 @@ arc_compat_syscache_attr(int cache, HeapTuple tuple, AttrNumber attribute)
 	SysCacheGetAttrNotNull(cache, tuple, attribute)
 #endif
 
+/* What custom nodes show of themselves. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#else
+#include "commands/explain.h"
+#endif
+
 /* Privilege checks by class, which 16 folded into one function. */
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_class.h"

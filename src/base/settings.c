@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include <float.h>
 #include <limits.h>
 
 #include "base/settings.h"
@@ -17,6 +18,7 @@
 #include "utils/guc.h"
 
 double		arc_audit_rate = 0.0;
+int			arc_auto = ARC_AUTO_ON;
 bool		arc_debug_verify = false;
 int			arc_default_ttl = 0;
 bool		arc_enabled = true;
@@ -24,10 +26,18 @@ int			arc_janitor_delay = 1000;
 int			arc_max_key_tokens = 1024;
 int			arc_max_value_size = 0;
 int			arc_memory = 128;
+double		arc_min_cost = 100.0;
 bool		arc_relation_cache = true;
 int			arc_relation_ttl = 0;
 int			arc_wait_timeout = 10000;
 bool		arc_preloaded = false;
+
+static const struct config_enum_entry auto_options[] = {
+	{"off", ARC_AUTO_OFF, false},
+	{"hint", ARC_AUTO_HINT, false},
+	{"on", ARC_AUTO_ON, false},
+	{NULL, 0, false}
+};
 
 void
 arc_settings_define(void)
@@ -38,6 +48,13 @@ arc_settings_define(void)
 							 "A difference is counted in arcache_stats and logged, never raised.",
 							 &arc_audit_rate, 0.0, 0.0, 1.0,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+
+	/* Queries that name no function of ours: the same SQL, from the cache. */
+	DefineCustomEnumVariable("arcache.auto",
+							 "Selects the statements whose results are cached without a change of their text.",
+							 "\"hint\" are those with a comment that says so, \"on\" also those over enabled tables.",
+							 &arc_auto, ARC_AUTO_ON, auto_options,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 
 	/* For tests: every exact hit is recomputed; a difference is an error. */
 	DefineCustomBoolVariable("arcache.debug_verify",
@@ -104,6 +121,13 @@ arc_settings_define(void)
 							"0 leaves it to arcache.default_ttl.",
 							&arc_relation_ttl, 0, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_S, NULL, NULL, NULL);
+
+	/* A hit costs something too; what is cheap need not be kept. */
+	DefineCustomRealVariable("arcache.min_cost",
+							 "Sets the planner's cost below which a statement is not cached unless a hint asks for it.",
+							 NULL,
+							 &arc_min_cost, 100.0, 0.0, DBL_MAX,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 
 	/* How long a call waits for another that computes the same key. */
 	DefineCustomIntVariable("arcache.wait_timeout",

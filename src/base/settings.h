@@ -14,7 +14,16 @@
 
 #include "postgres.h"
 
+/* Which statements take part in transparent mode. */
+typedef enum ArcAuto
+{
+	ARC_AUTO_OFF,
+	ARC_AUTO_HINT,				/* those that ask for it */
+	ARC_AUTO_ON					/* and those over enabled tables */
+} ArcAuto;
+
 extern double arc_audit_rate;
+extern int	arc_auto;			/* ArcAuto */
 extern bool arc_debug_verify;
 extern int	arc_default_ttl;	/* seconds; 0 is no expiry */
 extern bool arc_enabled;
@@ -22,6 +31,7 @@ extern int	arc_janitor_delay;	/* milliseconds */
 extern int	arc_max_key_tokens;	/* of one transaction */
 extern int	arc_max_value_size; /* kB; 0 is an eighth of the arena */
 extern int	arc_memory;			/* MB */
+extern double arc_min_cost;		/* of the planner */
 extern bool arc_relation_cache;
 extern int	arc_relation_ttl;	/* seconds; 0 is arc_default_ttl */
 extern int	arc_wait_timeout;	/* milliseconds */

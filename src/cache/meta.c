@@ -133,10 +133,11 @@ arc_meta_words(const ArcMeta *meta)
 bool
 arc_meta_identical(const ArcMeta *meta, const ArcIdentity *identity)
 {
-	return meta->query_size == identity->query_size &&
+	return (identity->query_shown ||
+			(meta->query_size == identity->query_size &&
+			 memcmp(arc_meta_query(meta), identity->query, identity->query_size) == 0)) &&
 		meta->params_size == identity->params_size &&
 		meta->environment_size == identity->environment_size &&
-		memcmp(arc_meta_query(meta), identity->query, identity->query_size) == 0 &&
 		memcmp(arc_meta_params(meta), identity->params, identity->params_size) == 0 &&
 		memcmp(arc_meta_environment(meta), identity->environment,
 			   identity->environment_size) == 0;

@@ -65,6 +65,7 @@ typedef struct ArcIdentity
 {
 	const char *query;
 	uint32		query_size;
+	bool		query_shown;	/* only: the parameters say which query it is */
 	const char *params;
 	uint32		params_size;
 	const char *environment;

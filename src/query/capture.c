@@ -436,16 +436,19 @@ arc_capture_image(const ArcSource *source, ArcCapture *capture)
 	capture_rows(source, NULL, MaxAllocSize, capture);
 }
 
-static const char *
-first_row(const ImageHeader *header)
+const char *
+arc_image_first(const char *image, uint64 *nrows)
 {
-	return (const char *) header +
+	const ImageHeader *header = (const ImageHeader *) image;
+
+	*nrows = header->nrows;
+	return image +
 		MAXALIGN(sizeof(ImageHeader) + header->ncolumns * sizeof(Oid));
 }
 
 /* The tuple at `at`; moves on to the next. */
-static MinimalTuple
-next_row(const char **at)
+MinimalTuple
+arc_image_next(const char **at)
 {
 	int32		length = *(const int32 *) *at;
 	MinimalTuple tuple = (MinimalTuple) (*at + MAXALIGN(sizeof(int32)));
@@ -466,16 +469,17 @@ void
 arc_replay_rows(const char *image, const ArcRowTarget *target)
 {
 	const ImageHeader *header = (const ImageHeader *) image;
-	const char *at = first_row(header);
+	uint64		nrows;
+	const char *at = arc_image_first(image, &nrows);
 	TupleTableSlot *slot;
 
 	check_types(header->ncolumns, (const Oid *) (header + 1), target->dense);
-	if (header->nrows == 0)
+	if (nrows == 0)
 		return;
 	slot = MakeSingleTupleTableSlot(target->dense, &TTSOpsMinimalTuple);
-	for (uint64 i = 0; i < header->nrows; i++)
+	for (uint64 i = 0; i < nrows; i++)
 	{
-		ExecStoreMinimalTuple(next_row(&at), slot, false);
+		ExecStoreMinimalTuple(arc_image_next(&at), slot, false);
 		put_row(target, slot);
 	}
 	ExecDropSingleTupleTableSlot(slot);
@@ -552,18 +556,16 @@ arc_jsonb_results_equal(const Jsonb *a, const Jsonb *b)
 static Piece *
 row_pieces(const char *image, uint64 *n)
 {
-	const ImageHeader *header = (const ImageHeader *) image;
-	const char *at = first_row(header);
-	Piece	   *pieces = palloc((header->nrows + 1) * sizeof(Piece));
+	const char *at = arc_image_first(image, n);
+	Piece	   *pieces = palloc((*n + 1) * sizeof(Piece));
 
-	for (uint64 i = 0; i < header->nrows; i++)
+	for (uint64 i = 0; i < *n; i++)
 	{
-		MinimalTuple tuple = next_row(&at);
+		MinimalTuple tuple = arc_image_next(&at);
 
 		pieces[i].data = (const char *) tuple;
 		pieces[i].size = tuple->t_len;
 	}
-	*n = header->nrows;
 	return pieces;
 }
 

@@ -75,6 +75,10 @@ extern void arc_capture_image(const ArcSource *source, ArcCapture *capture);
 /* Give the target the rows of an image; 42804 if the types are not its own. */
 extern void arc_replay_rows(const char *image, const ArcRowTarget *target);
 
+/* The rows of an image, one after the other; they lie in the image. */
+extern const char *arc_image_first(const char *image, uint64 *nrows);
+extern MinimalTuple arc_image_next(const char **at);
+
 /* Would it do that? */
 extern bool arc_image_fits(const char *image, const ArcRowTarget *target);
 

@@ -20,7 +20,6 @@
 #include "miscadmin.h"
 #include "catalog/objectaddress.h"
 #include "query/dependency.h"
-#include "query/keyscan.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -33,7 +32,7 @@
 #define MAX_TAGS	1000
 
 static void
-add(ArcDependencies *dependencies, ArcDependency one, const char *words)
+add(ArcDependencies *dependencies, ArcDependency one, ArcPinnedKey *key)
 {
 	CHECK_FOR_INTERRUPTS();
 	for (int i = 0; i < dependencies->n; i++)
@@ -45,7 +44,7 @@ add(ArcDependencies *dependencies, ArcDependency one, const char *words)
 
 		/* Keys that parameters are yet to say have no token. */
 		if (one.token != 0 ||
-			(known->relid == one.relid && strcmp(dependencies->words[i], words) == 0))
+			(known->relid == one.relid && strcmp(dependencies->words[i], key->words) == 0))
 			return;
 	}
 
@@ -60,8 +59,12 @@ add(ArcDependencies *dependencies, ArcDependency one, const char *words)
 		dependencies->words = dependencies->words ?
 			repalloc(dependencies->words, room * sizeof(char *)) :
 			palloc(room * sizeof(char *));
+		dependencies->keys = dependencies->keys ?
+			repalloc(dependencies->keys, room * sizeof(ArcPinnedKey *)) :
+			palloc(room * sizeof(ArcPinnedKey *));
 	}
-	dependencies->words[dependencies->n] = words;
+	dependencies->words[dependencies->n] = key ? key->words : NULL;
+	dependencies->keys[dependencies->n] = key;
 	dependencies->array[dependencies->n++] = one;
 }
 
@@ -97,7 +100,7 @@ add_keys(ArcDependencies *dependencies, Oid relid, List *keys)
 			.kind = ARC_DEPENDS_ON_KEY
 		};
 
-		add(dependencies, one, key->words);
+		add(dependencies, one, key);
 	}
 }
 
@@ -157,7 +160,7 @@ untracked_reason(Relation rel)
 typedef struct Search
 {
 	const ArcScanIndex *index;	/* or NULL: all of each relation */
-	bool		params_unknown;
+	ArcParamsKnown params;
 	ArcDependencies *dependencies;
 	ArcAssessment *assessment;
 } Search;
@@ -188,7 +191,7 @@ depend_on(const Search *search, Relation rel, const ArcTracking *tracking, Depth
 		return false;
 	if (depth == AS_READ && search->index != NULL && tracking->nkeys > 0)
 	{
-		arc_keyscan_find(search->index, rel, tracking, search->params_unknown, &scans);
+		arc_keyscan_find(search->index, rel, tracking, search->params, &scans);
 		if (scans.pinned)
 		{
 			add_keys(search->dependencies, relid, scans.keys);
@@ -246,12 +249,12 @@ find_relation(const Search *search, Oid relid, Depth depth)
 }
 
 void
-arc_dependencies_find(const PlannedStmt *plan, bool params_unknown,
+arc_dependencies_find(const PlannedStmt *plan, ArcParamsKnown params,
 					  ArcDependencies *dependencies, ArcAssessment *assessment)
 {
 	Search		search = {
 		.index = arc_keyscan_index(plan),
-		.params_unknown = params_unknown,
+		.params = params,
 		.dependencies = dependencies,
 		.assessment = assessment
 	};

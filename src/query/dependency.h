@@ -19,6 +19,7 @@
 
 #include "cache/meta.h"
 #include "query/cacheability.h"
+#include "query/keyscan.h"
 #include "utils/array.h"
 
 typedef struct ArcDependencies
@@ -26,14 +27,15 @@ typedef struct ArcDependencies
 	int			n;
 	ArcDependency *array;		/* each with kind and token, seq unset */
 	const char **words;			/* of each that is a key: "id = 1" */
+	struct ArcPinnedKey **keys; /* of each that is a key: see keyscan.h */
 	int			ttl;			/* seconds; the shortest of the relations', or 0 */
 } ArcDependencies;
 
 /*
- * Restricts the assessment where a relation is not tracked.  With
- * params_unknown what it finds is for showing only.
+ * Restricts the assessment where a relation is not tracked.  Keys that
+ * parameters are yet to say have no token.
  */
-extern void arc_dependencies_find(const PlannedStmt *plan, bool params_unknown,
+extern void arc_dependencies_find(const PlannedStmt *plan, ArcParamsKnown params,
 								  ArcDependencies *dependencies,
 								  ArcAssessment *assessment);
 

@@ -7,7 +7,7 @@
  * satisfies: "col = value", "col = ANY (values)", "col IS NULL", a column of
  * type boolean by itself.  A key is pinned when all its columns are; and a
  * scan is when a key is, or in each arm of an OR some key.  Values are constants: parameters have become
- * constants when the plan was made (but for arc_why's, which stay).
+ * constants when the plan was made, or are looked at with each execution.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,13 +31,6 @@
 /* In words, a value is shortened to so many bytes. */
 #define WORDS_MAX	64
 
-/* One value that a column can have: its hash, and how it is said. */
-typedef struct Value
-{
-	uint64		hash;
-	char	   *words;			/* "= 42" */
-} Value;
-
 /* All scans of the plan that read one relation. */
 typedef struct RelationScans
 {
@@ -57,7 +50,7 @@ typedef struct KeyScan
 {
 	Relation	rel;
 	const ArcTracking *tracking;
-	bool		params_unknown;
+	ArcParamsKnown params;
 	Index		scanrelid;
 	List	   *index_columns;	/* what INDEX_VAR stands for, or NIL */
 } KeyScan;
@@ -85,9 +78,9 @@ describe(Datum value, Oid type)
 }
 
 static List *
-one_value(uint64 hash, char *words)
+one_value(uint64 hash, const char *words)
 {
-	Value	   *value = palloc(sizeof(Value));
+	ArcPinnedValue *value = palloc0(sizeof(ArcPinnedValue));
 
 	value->hash = hash;
 	value->words = words;
@@ -152,14 +145,23 @@ constant_of(Node *node)
 	return node;
 }
 
-/* A parameter that has no value yet has no hash either, but words. */
+/* A parameter that has no value yet has no hash either. */
 static List *
-value_of_parameter(const KeyScan *scan, Node *node)
+value_of_parameter(const KeyScan *scan, Node *node, const ArcHasher *hasher, bool is_array)
 {
-	if (!scan->params_unknown || !IsA(node, Param) ||
-		((Param *) node)->paramkind != PARAM_EXTERN)
+	ArcPinnedValue *value;
+
+	if (!IsA(node, Param) || ((Param *) node)->paramkind != PARAM_EXTERN ||
+		scan->params == ARC_PARAMS_CONSTANT ||
+		(is_array && scan->params == ARC_PARAMS_LATER))
 		return NIL;
-	return one_value(0, psprintf("= $%d", ((Param *) node)->paramid));
+	value = palloc0(sizeof(ArcPinnedValue));
+	value->param = ((Param *) node)->paramid;
+	value->function = hasher->function.fn_oid;
+	value->collation = hasher->collation;
+	value->extended = hasher->extended;
+	value->words = psprintf("= $%d", value->param);
+	return list_make1(value);
 }
 
 static List *
@@ -171,7 +173,7 @@ values_of_operand(const KeyScan *scan, Node *operand, ArcHasher *hasher, bool is
 	if (operand == NULL)
 		return NIL;
 	if (!IsA(operand, Const))
-		return value_of_parameter(scan, operand);
+		return value_of_parameter(scan, operand, hasher, is_array);
 	constant = (Const *) operand;
 	if (constant->constisnull)
 		return NIL;
@@ -302,21 +304,28 @@ combine(const KeyScan *scan, const ArcTrackedKey *key, List **values)
 		ArcPinnedKey *one = palloc(sizeof(ArcPinnedKey));
 		uint64		hashes[INDEX_MAX_KEYS];
 		StringInfoData words;
+		bool		known = true;
 		int			rest = n;
 
+		one->ncolumns = key->ncolumns;
+		one->attnos = key->attnos;
+		one->values = palloc(key->ncolumns * sizeof(ArcPinnedValue));
 		initStringInfo(&words);
 		for (int i = 0; i < key->ncolumns; i++)
 		{
-			Value	   *value = list_nth(values[i], rest % list_length(values[i]));
+			ArcPinnedValue *value = list_nth(values[i], rest % list_length(values[i]));
 			Form_pg_attribute column = TupleDescAttr(RelationGetDescr(scan->rel),
 													 key->attnos[i] - 1);
 
 			rest /= list_length(values[i]);
 			hashes[i] = value->hash;
-			appendStringInfo(&words, "%s%s %s", i > 0 ? ", " : "",
-							 quote_identifier(NameStr(column->attname)), value->words);
+			known &= value->param == 0;
+			one->values[i] = *value;
+			one->values[i].words = psprintf("%s %s", quote_identifier(NameStr(column->attname)),
+											value->words);
+			appendStringInfo(&words, "%s%s", i > 0 ? ", " : "", one->values[i].words);
 		}
-		one->token = scan->params_unknown ? 0 :
+		one->token = !known ? 0 :
 			arc_token_row_key(MyDatabaseId, RelationGetRelid(scan->rel),
 							  key->ncolumns, key->attnos, hashes);
 		one->words = words.data;
@@ -519,14 +528,14 @@ arc_keyscan_index(const PlannedStmt *plan)
 
 void
 arc_keyscan_find(const ArcScanIndex *index, Relation rel, const ArcTracking *tracking,
-				 bool params_unknown, ArcScans *scans)
+				 ArcParamsKnown params, ArcScans *scans)
 {
 	Oid			relid = RelationGetRelid(rel);
 	RelationScans *all = hash_search(index->relations, &relid, HASH_FIND, NULL);
 	KeyScan		scan = {
 		.rel = rel,
 		.tracking = tracking,
-		.params_unknown = params_unknown
+		.params = params
 	};
 	ListCell   *lc;
 

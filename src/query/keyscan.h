@@ -27,9 +27,31 @@
 /* A result that would depend on more keys depends on the relation. */
 #define ARC_PINNED_KEYS_MAX		64
 
+/* What of a plan's parameters is known when it is looked at. */
+typedef enum ArcParamsKnown
+{
+	ARC_PARAMS_CONSTANT,		/* all: there are none left in the plan */
+	ARC_PARAMS_LATER,			/* they come with each execution */
+	ARC_PARAMS_SHOWN			/* they never come: to be put in words only */
+} ArcParamsKnown;
+
+/* One column's value: a hash, or a parameter to be hashed so. */
+typedef struct ArcPinnedValue
+{
+	int			param;			/* 0 if it is known */
+	uint64		hash;
+	Oid			function;		/* of the hasher */
+	Oid			collation;
+	bool		extended;
+	const char *words;			/* "user_id = 42", or up to the parameter */
+} ArcPinnedValue;
+
 typedef struct ArcPinnedKey
 {
-	ArcToken	token;
+	int			ncolumns;
+	const AttrNumber *attnos;
+	ArcPinnedValue *values;
+	ArcToken	token;			/* 0 while a parameter is not known */
 	const char *words;			/* "user_id = 42" */
 } ArcPinnedKey;
 
@@ -45,12 +67,9 @@ typedef struct ArcScanIndex ArcScanIndex;
 
 extern ArcScanIndex *arc_keyscan_index(const PlannedStmt *plan);
 
-/*
- * The relation must be open.  With params_unknown the plan still has
- * parameters; the keys that they pin have words and no token.
- */
+/* The relation must be open. */
 extern void arc_keyscan_find(const ArcScanIndex *index, Relation rel,
-							 const ArcTracking *tracking, bool params_unknown,
+							 const ArcTracking *tracking, ArcParamsKnown params,
 							 ArcScans *scans);
 
 #endif							/* ARC_KEYSCAN_H */

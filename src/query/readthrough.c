@@ -172,7 +172,9 @@ assess(ArcSource *source, ArrayType *depends_on, ArcAssessment *assessment,
 	}
 	arc_source_plan(source);
 	arc_assess(source, assessment);
-	arc_dependencies_find(source->plan, source->leave_params, dependencies, assessment);
+	arc_dependencies_find(source->plan,
+						  source->leave_params ? ARC_PARAMS_SHOWN : ARC_PARAMS_CONSTANT,
+						  dependencies, assessment);
 	if (depends_on != NULL)
 		declared = arc_dependencies_declare(dependencies,
 											 (Oid *) ARR_DATA_PTR(depends_on),
@@ -202,7 +204,7 @@ lacks_ttl(const ArcRead *read, const ArcAssessment *assessment)
 		read->request->ttl == 0 && arc_default_ttl == 0;
 }
 
-void
+bool
 arc_read_publish(ArcRead *read, ArcFill *fill, const ArcCapture *capture,
 				 const ArcAssessment *assessment, ArcDependencies *dependencies)
 {
@@ -214,7 +216,7 @@ arc_read_publish(ArcRead *read, ArcFill *fill, const ArcCapture *capture,
 	{
 		arc_stats_count(capture->too_large ? ARC_REJECTED_OVERSIZE :
 						ARC_BYPASS_UNCACHEABLE);
-		return;
+		return false;
 	}
 	if (assessment->cacheability == ARC_CACHE_BY_TTL || read->asker->reader.recovery)
 		result.coherence = ARC_COHERENCE_TTL;
@@ -226,7 +228,7 @@ arc_read_publish(ArcRead *read, ArcFill *fill, const ArcCapture *capture,
 	if (lacks_ttl(read, assessment))
 	{
 		arc_stats_count(ARC_REJECTED_NO_TTL);
-		return;
+		return false;
 	}
 
 	initStringInfo(&settings);
@@ -242,8 +244,10 @@ arc_read_publish(ArcRead *read, ArcFill *fill, const ArcCapture *capture,
 	result.identity = &read->identity;
 	result.settings = settings.data;
 	result.settings_size = settings.len;
-	if (arc_fill_publish(fill, &result))
-		arc_stats_add(ARC_FILL_TIME, (uint64) capture->cost);
+	if (!arc_fill_publish(fill, &result))
+		return false;
+	arc_stats_add(ARC_FILL_TIME, (uint64) capture->cost);
+	return true;
 }
 
 /*
@@ -550,36 +554,44 @@ entry_equals_query(const ArcSharedEntry *entry)
 	return arc_row_images_equal(capture.value, capture.size, value, entry->value_size);
 }
 
-void
-arc_verify_hit(const ArcSharedEntry *entry)
+bool
+arc_audit_wanted(const ArcSharedEntry *entry)
 {
-	const ArcMeta *meta = arc_meta_of(entry);
-	ArcReader	reader;
-	bool		audit;
+	if (arc_meta_of(entry)->coherence != ARC_COHERENCE_EXACT)
+		return false;
+	return arc_debug_verify ||
+		(arc_audit_rate > 0 && pg_prng_double(&pg_global_prng_state) < arc_audit_rate);
+}
 
-	if (meta->coherence != ARC_COHERENCE_EXACT || meta->query_size == 0)
-		return;
-	audit = arc_audit_rate > 0 &&
-		pg_prng_double(&pg_global_prng_state) < arc_audit_rate;
-	if (!arc_debug_verify && !audit)
-		return;
-
-	/*
-	 * The computation may have waited for a REFRESH or TRUNCATE, which show in
-	 * every snapshot; the entry was right until then.
-	 */
+/*
+ * The computation may have waited for a REFRESH or TRUNCATE, which show in
+ * every snapshot; the entry was right until then.
+ */
+void
+arc_audit_judge(const ArcReader *reader, const ArcSharedEntry *entry, bool equal)
+{
 	arc_stats_count(ARC_AUDITS);
-	if (entry_equals_query(entry))
-		return;
-	arc_reader_init(&reader);
-	if (!arc_cache_may_serve(&reader, entry))
+	if (equal || !arc_cache_may_serve(reader, entry))
 		return;
 	arc_stats_count(ARC_AUDIT_FAILURES);
 	ereport(arc_debug_verify ? ERROR : LOG,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("cached result of key \"%.*s\" differs from its query",
 					(int) entry->key_length, arc_entry_key(entry)),
-			 errdetail("Query: %s", arc_meta_query(meta))));
+			 errdetail("Query: %s", arc_meta_query(arc_meta_of(entry)))));
+}
+
+void
+arc_verify_hit(const ArcSharedEntry *entry)
+{
+	ArcReader	reader;
+	bool		equal;
+
+	if (arc_meta_of(entry)->query_size == 0 || !arc_audit_wanted(entry))
+		return;
+	equal = entry_equals_query(entry);
+	arc_reader_init(&reader);
+	arc_audit_judge(&reader, entry, equal);
 }
 
 /* -- explaining ---------------------------------------------------------------------- */

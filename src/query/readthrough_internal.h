@@ -69,10 +69,17 @@ extern bool arc_read_assess(ArcSource *source, const ArcRequest *request,
 extern bool arc_read_count_miss(const ArcFill *fill, const ArcAssessment *assessment,
 								const ArcDependencies *dependencies);
 
-/* Store what was captured, or count why not. */
-extern void arc_read_publish(ArcRead *read, ArcFill *fill, const ArcCapture *capture,
+/* Store what was captured, or count why not; returns whether it was stored. */
+extern bool arc_read_publish(ArcRead *read, ArcFill *fill, const ArcCapture *capture,
 							 const ArcAssessment *assessment,
 							 ArcDependencies *dependencies);
+
+/*
+ * Do the settings ask to compute this hit again?  If so, tell of the outcome:
+ * counts it, and raises or logs a difference.
+ */
+extern bool arc_audit_wanted(const ArcSharedEntry *entry);
+extern void arc_audit_judge(const ArcReader *reader, const ArcSharedEntry *entry, bool equal);
 
 /* All the way; false, and nothing delivered, as arc_read_assess(). */
 extern bool arc_read_through(ArcRead *read);

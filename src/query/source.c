@@ -19,6 +19,7 @@
 #include "parser/parsetree.h"
 #include "query/clock.h"
 #include "query/source.h"
+#include "query/transparent.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -260,8 +261,17 @@ arc_source_plan(ArcSource *source)
 	ErrorContextCallback callback;
 
 	push_error_context(&callback, source);
-	source->plan = pg_plan_query(source->query, source->text,
-								 CURSOR_OPT_PARALLEL_OK, source->params);
+	arc_transparent_suspended++;
+	PG_TRY();
+	{
+		source->plan = pg_plan_query(source->query, source->text,
+									 CURSOR_OPT_PARALLEL_OK, source->params);
+	}
+	PG_FINALLY();
+	{
+		arc_transparent_suspended--;
+	}
+	PG_END_TRY();
 	error_context_stack = callback.previous;
 }
 

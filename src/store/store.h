@@ -48,7 +48,8 @@ typedef enum ArcKeySpace
 	ARC_SPACE_VALUE,			/* jsonb, by arcache_set or arcache_get_or_set */
 	ARC_SPACE_ROWS,				/* tuples, by arcache_query */
 	ARC_SPACE_ROW,				/* tuples of a table, by its primary key */
-	ARC_SPACE_RELATED			/* tuples of a table, by a relationship */
+	ARC_SPACE_RELATED,			/* tuples of a table, by a relationship */
+	ARC_SPACE_RESULT			/* tuples, of a query that no function names */
 } ArcKeySpace;
 
 /* Sets of spaces: those whose keys the user names, and all. */
@@ -56,7 +57,8 @@ typedef enum ArcKeySpace
 #define ARC_SPACES_NAMED \
 	(ARC_SPACE_MASK(ARC_SPACE_VALUE) | ARC_SPACE_MASK(ARC_SPACE_ROWS))
 #define ARC_SPACES_ALL \
-	(ARC_SPACES_NAMED | ARC_SPACE_MASK(ARC_SPACE_ROW) | ARC_SPACE_MASK(ARC_SPACE_RELATED))
+	(ARC_SPACES_NAMED | ARC_SPACE_MASK(ARC_SPACE_ROW) | \
+	 ARC_SPACE_MASK(ARC_SPACE_RELATED) | ARC_SPACE_MASK(ARC_SPACE_RESULT))
 
 typedef struct ArcKey
 {

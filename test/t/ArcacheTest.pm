@@ -42,6 +42,8 @@ sub arcache_node
 	$node->append_conf('postgresql.conf', <<"END");
 shared_preload_libraries = 'arcache'
 arcache.memory = '16MB'
+# So that what a test compares with is computed.
+arcache.auto = off
 max_connections = 60
 max_prepared_transactions = 10
 log_statement = none

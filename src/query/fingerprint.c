@@ -1,0 +1,104 @@
+/*-------------------------------------------------------------------------
+ *
+ * fingerprint.c
+ *	  What a query means, as a few bytes.
+ *
+ * The server's own query jumble leaves constants out, which is what we must
+ * not do.  Its text form of a tree holds all; the fields that say where in the
+ * source something stood are cut out of it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/nodes.h"
+#include "nodes/primnodes.h"
+#include "query/fingerprint.h"
+
+/* In the text, names cannot be mistaken for these: their blanks are escaped. */
+static const char *const position_fields[] = {
+	" :location ", " :stmt_location ", " :stmt_len ", " :list_start ", " :list_end "
+};
+
+/* Take the fields out in place; returns the new length. */
+static Size
+cut_positions(char *text)
+{
+	char	   *to = text;
+
+	for (char *from = text; *from != '\0';)
+	{
+		bool		cut = false;
+
+		for (int i = 0; *from == ' ' && i < lengthof(position_fields) && !cut; i++)
+		{
+			Size		length = strlen(position_fields[i]);
+
+			if (strncmp(from, position_fields[i], length) != 0)
+				continue;
+			from += length;
+			from += strspn(from, "-0123456789");
+			cut = true;
+		}
+		if (!cut)
+			*to++ = *from++;
+	}
+	*to = '\0';
+	return to - text;
+}
+
+char *
+arc_fingerprint_bytes(const char *bytes, Size size)
+{
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	char	   *digits = palloc(2 * PG_SHA256_DIGEST_LENGTH + 1);
+	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
+
+	if (hash == NULL ||
+		pg_cryptohash_init(hash) < 0 ||
+		pg_cryptohash_update(hash, (const uint8 *) bytes, size) < 0 ||
+		pg_cryptohash_final(hash, digest, sizeof(digest)) < 0)
+		elog(ERROR, "could not compute a SHA-256");
+	pg_cryptohash_free(hash);
+	for (int i = 0; i < PG_SHA256_DIGEST_LENGTH; i++)
+		sprintf(digits + 2 * i, "%02x", digest[i]);
+	return digits;
+}
+
+char *
+arc_fingerprint_query(const Query *query)
+{
+	char	   *text = nodeToString(query);
+	Size		size = cut_positions(text);
+	char	   *fingerprint = arc_fingerprint_bytes(text, size);
+
+	pfree(text);
+	return fingerprint;
+}
+
+static bool
+params_walker(Node *node, void *context)
+{
+	List	  **params = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN)
+		*params = list_append_unique_int(*params, ((Param *) node)->paramid);
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, params_walker, context, 0);
+	return expression_tree_walker(node, params_walker, context);
+}
+
+List *
+arc_fingerprint_params(Query *query)
+{
+	List	   *params = NIL;
+
+	(void) params_walker((Node *) query, &params);
+	list_sort(params, list_int_cmp);
+	return params;
+}
