@@ -156,20 +156,31 @@ typedef struct Search
 	ArcAssessment *assessment;
 } Search;
 
+/* How to depend on a relation. */
+typedef enum Depth
+{
+	NOT_AT_ALL,					/* see only whether it is tracked */
+	AS_READ,					/* on what the plan reads of it */
+	AS_ANCESTOR					/* as a whole, for a descendant's sake */
+} Depth;
+
 /*
  * Depend on what the plan reads of the relation: on keys, if that is all.  A
  * partitioned table has no rows of its own: if it tells keys its partitions
  * do, and they are in the plan as well.  Returns whether its ancestors are to
  * be depended on: a write through them tells their names, and the keys of the
- * rows.
+ * rows.  So an ancestor counts as a whole, even if of its own rows only keys
+ * are read.
  */
 static bool
-depend_on(const Search *search, Relation rel, const ArcTracking *tracking)
+depend_on(const Search *search, Relation rel, const ArcTracking *tracking, Depth depth)
 {
 	Oid			relid = RelationGetRelid(rel);
 	ArcScans	scans = {0};
 
-	if (search->plan != NULL && tracking->nkeys > 0)
+	if (depth == NOT_AT_ALL)
+		return false;
+	if (depth == AS_READ && search->plan != NULL && tracking->nkeys > 0)
 	{
 		arc_keyscan_find(search->plan, rel, tracking, search->params_unknown, &scans);
 		if (scans.pinned)
@@ -191,10 +202,11 @@ depend_on(const Search *search, Relation rel, const ArcTracking *tracking)
  * change.
  */
 static void
-find_relation(const Search *search, Oid relid, bool depend)
+find_relation(const Search *search, Oid relid, Depth depth)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
 	List	   *parents = NIL;
+	Depth		above = NOT_AT_ALL;
 	ListCell   *lc;
 
 	if (rel == NULL)
@@ -211,8 +223,8 @@ find_relation(const Search *search, Oid relid, bool depend)
 		const ArcTracking *tracking = arc_tracking_of(rel);
 		ArcDependencies *dependencies = search->dependencies;
 
-		if (depend)
-			depend = depend_on(search, rel, tracking);
+		if (depend_on(search, rel, tracking, depth))
+			above = AS_ANCESTOR;
 		if (!tracking->tracked)
 			arc_assess_restrict(search->assessment, ARC_CACHE_BY_TTL, untracked_reason(rel));
 		else if (tracking->ttl > 0 &&
@@ -224,7 +236,7 @@ find_relation(const Search *search, Oid relid, bool depend)
 	relation_close(rel, NoLock);
 
 	foreach(lc, parents)
-		find_relation(search, lfirst_oid(lc), depend);
+		find_relation(search, lfirst_oid(lc), above);
 }
 
 void
@@ -240,7 +252,7 @@ arc_dependencies_find(const PlannedStmt *plan, bool params_unknown,
 	ListCell   *lc;
 
 	foreach(lc, plan->relationOids)
-		find_relation(&search, lfirst_oid(lc), true);
+		find_relation(&search, lfirst_oid(lc), AS_READ);
 }
 
 static void
@@ -283,7 +295,7 @@ arc_dependencies_declare(ArcDependencies *dependencies, const Oid *relids, int n
 		check_declared(relids[i]);
 		LockRelationOid(relids[i], AccessShareLock);
 		foreach(lc, find_all_inheritors(relids[i], AccessShareLock, NULL))
-			find_relation(&search, lfirst_oid(lc), true);
+			find_relation(&search, lfirst_oid(lc), AS_READ);
 	}
 	return assessment.cacheability == ARC_CACHE_EXACT;
 }
