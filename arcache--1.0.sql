@@ -201,6 +201,52 @@ COMMENT ON FUNCTION arcache_disable(regclass) IS
 'stop tracking the writes to a table and its descendants';
 
 --
+-- Rows
+--
+
+CREATE FUNCTION arcache_row(base anyelement, VARIADIC key "any")
+RETURNS anyelement
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_row(anyelement, "any") IS
+'the row of a table that has this primary key, from the cache if it is there';
+
+CREATE FUNCTION arcache_rows(base anyelement, keys anycompatiblearray)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION arcache_rows(anyelement, anycompatiblearray) IS
+'the rows of a table that have these primary keys, in the order of the keys, from the cache if they are there';
+
+CREATE FUNCTION arcache_row_get(base anyelement, VARIADIC key "any")
+RETURNS anyelement
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION arcache_row_get(anyelement, "any") IS
+'the row that the cache has for this primary key, or NULL if it has none';
+
+CREATE FUNCTION arcache_row_set("row" anyelement, ttl interval DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_row_set(anyelement, interval) IS
+'set the row that the cache has for its primary key when the transaction commits';
+
+CREATE FUNCTION arcache_row_delete(rel regclass, VARIADIC key "any")
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_row_delete(regclass, "any") IS
+'delete what the cache has for a primary key when the transaction commits';
+
+CREATE FUNCTION arcache_row_clear(rel regclass)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_row_clear(regclass) IS
+'delete what the cache has for the primary keys of a table when the transaction commits';
+
+--
 -- Looking
 --
 

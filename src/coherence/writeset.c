@@ -60,6 +60,7 @@ static uint64 moment = 0;		/* counts all marks of this backend */
 static int	deepest = 0;		/* no mark is of a higher level */
 static bool registered = false; /* PRE_COMMIT or PRE_PREPARE is behind us */
 static int	nkeys = 0;			/* marks of kind ARC_WRITES_KEY */
+static int	all_flags = 0;		/* of all marks there were */
 static ArcWriteRegistered on_registered = NULL;
 
 /*
@@ -106,16 +107,18 @@ reserve_late_bumps(void)
 	WriteMark  *mark;
 	bool		have_xid = arc_writeset_xid() != 0;
 
+	int			wanted = have_xid ? ARC_WRITE_STRICT : ARC_WRITE_EXPLICIT;
+
 	nlate_bumps = 0;
 	late_bumps_closed = have_xid;
-	if (marks == NULL)
+	if (marks == NULL || (all_flags & wanted) == 0)
 		return;
 	late_bumps = MemoryContextAlloc(TopTransactionContext,
 									marks->members * sizeof(ArcToken));
 	markset_start_iterate(marks, &scan);
 	while ((mark = markset_iterate(marks, &scan)) != NULL)
 	{
-		if (have_xid ? (mark->flags & ARC_WRITE_STRICT) : (mark->flags & ARC_WRITE_EXPLICIT))
+		if (mark->flags & wanted)
 			late_bumps[nlate_bumps++] = mark->token;
 	}
 }
@@ -144,6 +147,7 @@ arc_writeset_mark_relation(ArcToken token, int flags, ArcWriteKind kind, Oid rel
 
 	mark = markset_insert(marks, token, &found);
 	mark->latest = ++moment;
+	all_flags |= flags;
 	if (!found)
 	{
 		mark->level = level;
@@ -299,6 +303,7 @@ forget_all(void)
 	registered = false;
 	deepest = 0;
 	nkeys = 0;
+	all_flags = 0;
 	nopen = 0;
 	all_open = false;
 }

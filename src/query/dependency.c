@@ -38,8 +38,14 @@ add(ArcDependencies *dependencies, ArcDependency one, const char *words)
 	CHECK_FOR_INTERRUPTS();
 	for (int i = 0; i < dependencies->n; i++)
 	{
+		const ArcDependency *known = &dependencies->array[i];
+
+		if (known->token != one.token)
+			continue;
+
 		/* Keys that parameters are yet to say have no token. */
-		if (dependencies->array[i].token == one.token && one.token != 0)
+		if (one.token != 0 ||
+			(known->relid == one.relid && strcmp(dependencies->words[i], words) == 0))
 			return;
 	}
 
@@ -150,7 +156,7 @@ untracked_reason(Relation rel)
 /* What find_relation() looks for, and where it puts what it finds. */
 typedef struct Search
 {
-	const PlannedStmt *plan;	/* or NULL: all of each relation */
+	const ArcScanIndex *index;	/* or NULL: all of each relation */
 	bool		params_unknown;
 	ArcDependencies *dependencies;
 	ArcAssessment *assessment;
@@ -180,15 +186,15 @@ depend_on(const Search *search, Relation rel, const ArcTracking *tracking, Depth
 
 	if (depth == NOT_AT_ALL)
 		return false;
-	if (depth == AS_READ && search->plan != NULL && tracking->nkeys > 0)
+	if (depth == AS_READ && search->index != NULL && tracking->nkeys > 0)
 	{
-		arc_keyscan_find(search->plan, rel, tracking, search->params_unknown, &scans);
+		arc_keyscan_find(search->index, rel, tracking, search->params_unknown, &scans);
 		if (scans.pinned)
 		{
 			add_keys(search->dependencies, relid, scans.keys);
 			return false;
 		}
-		if (scans.nscans == 0 && rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		if (!scans.read && rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 			return false;
 	}
 	add_relation(search->dependencies, relid);
@@ -244,7 +250,7 @@ arc_dependencies_find(const PlannedStmt *plan, bool params_unknown,
 					  ArcDependencies *dependencies, ArcAssessment *assessment)
 {
 	Search		search = {
-		.plan = plan,
+		.index = arc_keyscan_index(plan),
 		.params_unknown = params_unknown,
 		.dependencies = dependencies,
 		.assessment = assessment
