@@ -51,6 +51,7 @@ $node->safe_psql('postgres', q(
 		receiver int REFERENCES users ON DELETE SET NULL ON UPDATE CASCADE);
 	CREATE TABLE log (user_id bigint, n int DEFAULT 0);
 	CREATE INDEX ON log (user_id);
+	CREATE TABLE pairs (n int DEFAULT 0, b int, a text, PRIMARY KEY (a, b));
 	-- Partitions, of which one is divided again and one has other columns.
 	CREATE TABLE p (id int, user_id int, region text, n int) PARTITION BY LIST (region);
 	CREATE TABLE pa PARTITION OF p FOR VALUES IN ('a');
@@ -68,11 +69,12 @@ $node->safe_psql('postgres', q(
 	INSERT INTO notes SELECT i, nullif(i % 200, 0) FROM generate_series(1, 100) i;
 	INSERT INTO gifts SELECT i, i % 40 + 1, i % 37 + 1 FROM generate_series(1, 100) i;
 	INSERT INTO log SELECT i % 40 + 1 FROM generate_series(1, 100) i;
+	INSERT INTO pairs SELECT i, i % 25, substr('abc', i % 3 + 1, 1) FROM generate_series(1, 50) i;
 	INSERT INTO p SELECT i, i % 40 + 1, substr('abc', i % 3 + 1, 1), i FROM generate_series(1, 150) i;
 	INSERT INTO a SELECT i, i % 40 + 1 FROM generate_series(1, 50) i;
 	INSERT INTO b SELECT i, i % 40 + 1 FROM generate_series(101, 150) i;
 	CREATE FUNCTION enable_all() RETURNS void LANGUAGE sql AS $$
-		SELECT arcache_enable('users'), arcache_enable('gifts'), arcache_enable('notes'),
+		SELECT arcache_enable('users'), arcache_enable('gifts'), arcache_enable('notes'), arcache_enable('pairs'),
 			arcache_enable('orders', keys => '{id,user_id,"user_id,status"}'),
 			arcache_enable('log', keys => '{user_id}'),
 			arcache_enable('p', keys => '{user_id,"region,user_id",id}'),
@@ -135,18 +137,27 @@ $node->safe_psql('postgres', q(
 		END IF;
 	END $$;
 
-	-- The same by rows.
+	-- The same by rows: of queries, and by primary key.
 	CREATE FUNCTION check_rows(s int) RETURNS void LANGUAGE plpgsql AS $$
 	DECLARE
-		bad bigint;
+		keys int[] := ARRAY(SELECT (s + k * 7) % 44 FROM generate_series(1, 6) k);
+		bad text;
 	BEGIN
-		SELECT count(*) INTO bad FROM generate_series(s, s + 4) k,
+		SELECT 'rows of a query' INTO bad FROM generate_series(s, s + 4) k,
 			LATERAL (SELECT array_agg((id, amount)::text ORDER BY id) AS r FROM arcache_query(
 				'SELECT id, amount FROM orders WHERE user_id = $1', params => ARRAY[(k % 44)::text]) AS c (id int, amount numeric)) c,
 			LATERAL (SELECT array_agg((id, amount)::text ORDER BY id) AS r FROM orders WHERE user_id = k % 44) u
-			WHERE c.r IS DISTINCT FROM u.r;
-		IF bad > 0 THEN
-			RAISE 'DIVERGENCE: rows of orders, from % on', s;
+			WHERE c.r IS DISTINCT FROM u.r
+		UNION ALL SELECT 'a row' FROM generate_series(s, s + 4) k
+			WHERE arcache_row(NULL::orders, k % 205)::text IS DISTINCT FROM (SELECT o::text FROM orders o WHERE id = k % 205)
+		UNION ALL SELECT 'a row by two columns' FROM generate_series(s, s + 4) k
+			WHERE arcache_row(NULL::pairs, substr('abc', k % 3 + 1, 1), k % 25)::text IS DISTINCT FROM
+				(SELECT p::text FROM pairs p WHERE a = substr('abc', k % 3 + 1, 1) AND b = k % 25)
+		UNION ALL SELECT 'rows by key'
+			WHERE (SELECT array_agg(u::text) FROM arcache_rows(NULL::users, keys) u) IS DISTINCT FROM
+				(SELECT array_agg(u::text ORDER BY n) FROM unnest(keys) WITH ORDINALITY k (id, n) JOIN users u USING (id));
+		IF bad IS NOT NULL THEN
+			RAISE 'DIVERGENCE: %, from % on', bad, s;
 		END IF;
 	END $$;
 
@@ -197,6 +208,8 @@ $node->safe_psql('postgres', q(
 		WHEN 24 THEN WITH d AS (DELETE FROM a WHERE id = i % 150 RETURNING *) INSERT INTO a SELECT id, u, n + 1 FROM d WHERE id < 100
 			UNION ALL SELECT id - 100, user_id, n FROM d WHERE id >= 100;
 		WHEN 25 THEN UPDATE orders SET amount = amount WHERE false;
+		WHEN 26 THEN INSERT INTO pairs VALUES (i, i % 25, place) ON CONFLICT (a, b) DO UPDATE SET b = (pairs.b + 1) % 25;
+		WHEN 27 THEN DELETE FROM pairs WHERE b = i % 25 AND a = place;
 		END CASE;
 	EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
 		NULL;
@@ -237,7 +250,7 @@ SELECT check_many(:s, 6);
 COMMIT;
 ) ],
 	write => [ 50, q(
-\set k random(0, 25)
+\set k random(0, 27)
 \set i random(1, 1000)
 \set s random(1, 1000000)
 SELECT change(:k, :i);
@@ -245,9 +258,9 @@ SELECT check_many(:s, 3);
 ) ],
 	# Reads of what one has written, and after its end.
 	transaction => [ 30, q(
-\set k random(0, 25)
-\set l random(0, 25)
-\set m random(0, 25)
+\set k random(0, 27)
+\set l random(0, 27)
+\set m random(0, 27)
 \set i random(1, 1000)
 \set s random(1, 1000000)
 \set end random(1, 4)
@@ -277,7 +290,7 @@ COMMIT;
 SELECT check_many(:s, 3);
 ) ],
 	repeatable => [ 10, q(
-\set k random(0, 25)
+\set k random(0, 27)
 \set i random(1, 1000)
 \set s random(1, 1000000)
 \set us random(0, 10000)
@@ -290,7 +303,7 @@ COMMIT;
 SELECT check_many(:s, 3);
 ) ],
 	serializable => [ 1, q(
-\set k random(0, 25)
+\set k random(0, 27)
 \set i random(1, 1000)
 \set s random(1, 1000000)
 BEGIN ISOLATION LEVEL SERIALIZABLE;
@@ -300,7 +313,7 @@ COMMIT;
 ) ],
 	# More keys than are told one by one: at once, by and by, in a savepoint.
 	many => [ 8, q(
-\set k random(0, 25)
+\set k random(0, 27)
 \set i random(1, 1000)
 \set s random(1, 1000000)
 \set how random(1, 4)
@@ -318,7 +331,7 @@ DELETE FROM log WHERE user_id > 44;
 UPDATE p SET n = n + 1 WHERE id IN (SELECT id FROM p ORDER BY id FOR UPDATE);
 \else
 SET LOCAL arcache.max_key_tokens = 3;
-SELECT change((:k + 3) % 26, :i + 1), change((:k + 5) % 26, :i + 2);
+SELECT change((:k + 3) % 28, :i + 1), change((:k + 5) % 28, :i + 2);
 \endif
 SELECT check_many(:s, 2);
 \if :end = 1
@@ -326,15 +339,15 @@ ROLLBACK TO s;
 \elif :end = 2
 RELEASE s;
 \endif
-SELECT change((:k + 9) % 26, :i + 3);
+SELECT change((:k + 9) % 28, :i + 3);
 SELECT check_many(:s, 2);
 COMMIT;
 SELECT check_many(:s, 4);
 ) ],
 	# Prepared, and committed or rolled back by the same client, later.
 	prepared => [ 8, q(
-\set k random(0, 25)
-\set l random(0, 25)
+\set k random(0, 27)
+\set l random(0, 27)
 \set i random(1, 1000)
 \set s random(1, 1000000)
 \set us random(0, 20000)
@@ -352,6 +365,24 @@ ROLLBACK PREPARED 'p:client_id';
 COMMIT PREPARED 'p:client_id';
 \endif
 SELECT check_many(:s, 4);
+) ],
+	# Rows that are set and deleted by hand: what one sets of what one has read.
+	by_hand => [ 4, q(
+\set i random(1, 1000)
+\set s random(1, 1000000)
+\set end random(1, 3)
+BEGIN;
+UPDATE orders SET amount = amount + 1 WHERE id = :i % 200;
+SELECT arcache_row_set(o) FROM orders o WHERE id = :i % 200;
+SELECT arcache_row_delete('users', :i % 40);
+SELECT check_many(:s, 1);
+\if :end = 1
+ROLLBACK;
+\else
+COMMIT;
+\endif
+SELECT check_rows(:i % 200);
+SELECT check_many(:s, 2);
 ) ],
 	replica => [ 2, q(
 \set i random(1, 1000)
@@ -400,7 +431,7 @@ SELECT check_many(:s, 2);
 \set i random(1, 1000)
 \set s random(1, 1000000)
 \set what random(1, 8)
-\set k random(0, 25)
+\set k random(0, 27)
 BEGIN;
 \if :what = 1
 SELECT try('SELECT arcache_enable(''orders'', keys => ''{}'')');
