@@ -68,8 +68,8 @@ check_relation(Relation rel, bool named)
 	return false;
 }
 
-static void
-check_owner(Oid relid)
+void
+arc_tracking_check_owner(Oid relid)
 {
 	if (!arc_compat_owns_relation(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER,
@@ -81,7 +81,7 @@ check_owner(Oid relid)
 static List *
 lock_tree(Oid relid, LOCKMODE mode)
 {
-	check_owner(relid);
+	arc_tracking_check_owner(relid);
 	LockRelationOid(relid, mode);
 	if (get_rel_relkind(relid) == '\0')
 		ereport(ERROR,
@@ -306,7 +306,7 @@ look_at(Oid relid, bool named, bool enabling)
 
 	target.trackable = !enabling || check_relation(rel, named);
 	if (target.trackable)
-		check_owner(relid);
+		arc_tracking_check_owner(relid);
 	arc_tracking_triggers(rel, &names);
 	target.table = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 											  RelationGetRelationName(rel));
