@@ -81,6 +81,8 @@ $node->safe_psql('postgres', q(
 			arcache_enable('a', keys => '{user_id,id}');
 	$$;
 	SELECT enable_all();
+	SELECT arcache_has_many('users', 'orders', 'orders'), arcache_belongs_to('orders', 'owner', 'users'),
+		arcache_has_many('orders', 'notes', 'notes');
 
 	-- What is read.  Numbers for parameters are small: users, orders, whatever.
 	CREATE TABLE queries (n int PRIMARY KEY, params int, query text);
@@ -137,27 +139,47 @@ $node->safe_psql('postgres', q(
 		END IF;
 	END $$;
 
-	-- The same by rows: of queries, and by primary key.
+	-- The same by rows: of queries, by primary key, by relationship.
 	CREATE FUNCTION check_rows(s int) RETURNS void LANGUAGE plpgsql AS $$
 	DECLARE
 		keys int[] := ARRAY(SELECT (s + k * 7) % 44 FROM generate_series(1, 6) k);
-		bad text;
+		bad record;
 	BEGIN
-		SELECT 'rows of a query' INTO bad FROM generate_series(s, s + 4) k,
-			LATERAL (SELECT array_agg((id, amount)::text ORDER BY id) AS r FROM arcache_query(
-				'SELECT id, amount FROM orders WHERE user_id = $1', params => ARRAY[(k % 44)::text]) AS c (id int, amount numeric)) c,
-			LATERAL (SELECT array_agg((id, amount)::text ORDER BY id) AS r FROM orders WHERE user_id = k % 44) u
-			WHERE c.r IS DISTINCT FROM u.r
-		UNION ALL SELECT 'a row' FROM generate_series(s, s + 4) k
-			WHERE arcache_row(NULL::orders, k % 205)::text IS DISTINCT FROM (SELECT o::text FROM orders o WHERE id = k % 205)
-		UNION ALL SELECT 'a row by two columns' FROM generate_series(s, s + 4) k
-			WHERE arcache_row(NULL::pairs, substr('abc', k % 3 + 1, 1), k % 25)::text IS DISTINCT FROM
-				(SELECT p::text FROM pairs p WHERE a = substr('abc', k % 3 + 1, 1) AND b = k % 25)
-		UNION ALL SELECT 'rows by key'
-			WHERE (SELECT array_agg(u::text) FROM arcache_rows(NULL::users, keys) u) IS DISTINCT FROM
-				(SELECT array_agg(u::text ORDER BY n) FROM unnest(keys) WITH ORDINALITY k (id, n) JOIN users u USING (id));
-		IF bad IS NOT NULL THEN
-			RAISE 'DIVERGENCE: %, from % on', bad, s;
+		SELECT * INTO bad FROM (
+			SELECT 'rows of a query' AS what, k,
+				(SELECT array_agg((id, amount)::text) FROM arcache_query(
+					'SELECT id, amount FROM orders WHERE user_id = $1 ORDER BY id', params => ARRAY[(k % 44)::text]) AS c (id int, amount numeric)) AS cached,
+				(SELECT array_agg((id, amount)::text ORDER BY id) FROM orders WHERE user_id = k % 44) AS uncached
+			FROM generate_series(s, s + 4) k
+			UNION ALL SELECT 'a row', k,
+				ARRAY[arcache_row(NULL::orders, k % 205)::text],
+				ARRAY[(SELECT o::text FROM orders o WHERE id = k % 205)]
+			FROM generate_series(s, s + 4) k
+			UNION ALL SELECT 'a row by two columns', k,
+				ARRAY[arcache_row(NULL::pairs, substr('abc', k % 3 + 1, 1), k % 25)::text],
+				ARRAY[(SELECT p::text FROM pairs p WHERE a = substr('abc', k % 3 + 1, 1) AND b = k % 25)]
+			FROM generate_series(s, s + 4) k
+			UNION ALL SELECT 'rows by key', s,
+				(SELECT array_agg(u::text) FROM arcache_rows(NULL::users, keys) u),
+				(SELECT array_agg(u::text ORDER BY ord) FROM unnest(keys) WITH ORDINALITY k (id, ord) JOIN users u USING (id))
+			UNION ALL SELECT 'the rows of a parent', k,
+				(SELECT array_agg(o::text) FROM arcache_related(NULL::orders, 'users', 'orders', k % 44) o),
+				(SELECT array_agg(o::text ORDER BY id) FROM orders o WHERE user_id = k % 44)
+			FROM generate_series(s, s + 4) k
+			UNION ALL SELECT 'the parent of a row', k,
+				(SELECT array_agg(u::text) FROM arcache_related(NULL::users, 'orders', 'owner', k % 205) u),
+				(SELECT array_agg(u::text) FROM orders o JOIN users u ON u.id = o.user_id WHERE o.id = k % 205)
+			FROM generate_series(s, s + 4) k
+			UNION ALL SELECT 'the rows of many parents', s,
+				(SELECT array_agg(o::text) FROM arcache_related_many(NULL::orders, 'users', 'orders', keys) o),
+				(SELECT array_agg(o::text ORDER BY ord, o.id) FROM unnest(keys) WITH ORDINALITY k (id, ord) JOIN orders o ON o.user_id = k.id)
+			UNION ALL SELECT 'the notes of many orders', s,
+				(SELECT array_agg(o::text) FROM arcache_related_many(NULL::notes, 'orders', 'notes', keys) o),
+				(SELECT array_agg(o::text ORDER BY ord, o.id) FROM unnest(keys) WITH ORDINALITY k (id, ord) JOIN notes o ON o.order_id = k.id)
+			OFFSET 0) c
+			WHERE cached IS DISTINCT FROM uncached;
+		IF bad.what IS NOT NULL THEN
+			RAISE 'DIVERGENCE: % (%) are % cached, % uncached', bad.what, bad.k, bad.cached, bad.uncached;
 		END IF;
 	END $$;
 
