@@ -213,6 +213,19 @@ DELETE FROM events_2 WHERE id = 101;
 SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::events, 'users', 'events', 1)$$);
 SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::users, 'events', 'user', 102)$$);
 
+-- Children by inheritance are related as their parent's rows are, but may have its keys twice.
+CREATE TABLE notes (id int PRIMARY KEY, user_id int);
+CREATE TABLE long_notes (body text) INHERITS (notes);
+INSERT INTO notes VALUES (1, 1);
+INSERT INTO long_notes VALUES (2, 1, 'long');
+SELECT arcache_enable('notes'), arcache_has_many('users', 'notes', 'notes', '{user_id}'), arcache_belongs_to('notes', 'user', 'users', '{user_id}');
+SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::notes, 'users', 'notes', 1)$$);
+SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::users, 'notes', 'user', 2)$$);
+INSERT INTO long_notes VALUES (1, 2, 'the same id');
+SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::notes, 'users', 'notes', 2)$$);
+SELECT attempt($$SELECT arcache_related(NULL::users, 'notes', 'user', 1)$$);
+SELECT attempt($$SELECT arcache_related_many(NULL::users, 'notes', 'user', '{2,1}'::int[])$$);
+
 -- The switches: one relationship, all of them, the cache.
 SELECT arcache_has_many('users', 'orders', 'orders', '{user_id}', enabled => false);
 SELECT * FROM counted($$SELECT * FROM arcache_related(NULL::orders, 'users', 'orders', 1)$$);
@@ -489,7 +502,7 @@ SELECT s, attempt(s) FROM unnest(ARRAY[
 SELECT count(*) FROM arcache_relationships WHERE name = 'x';
 
 DROP VIEW related, glimpse;
-DROP TABLE orders, profiles, authors, books, shelves, boxes, big, small, events, untracked, keyless, users;
+DROP TABLE long_notes, notes, orders, profiles, authors, books, shelves, boxes, big, small, events, untracked, keyless, users;
 SELECT count(*) FROM arcache_relationships;
 DROP ROLE regress_arcache_one, regress_arcache_two;
 DROP FUNCTION counted, attempt, scans, expiries;

@@ -41,6 +41,9 @@ PG_FUNCTION_INFO_V1(arcache_row_clear);
 
 /* -- tables ---------------------------------------------------------------------- */
 
+/* With more tables than this start anew: tables come and go. */
+#define MAX_LOOKUPS		1000
+
 typedef struct TableLookup
 {
 	Oid			relid;			/* hash key */
@@ -50,12 +53,37 @@ typedef struct TableLookup
 
 static HTAB *lookups = NULL;
 
+/* Who is reading by a lookup may do so until the transaction ends. */
+static void
+give_up(TableLookup *table)
+{
+	if (table->lookup != NULL)
+		MemoryContextSetParent(table->context, TopTransactionContext);
+	table->lookup = NULL;
+}
+
+static void
+give_up_all(void)
+{
+	HASH_SEQ_STATUS all;
+	TableLookup *table;
+
+	hash_seq_init(&all, lookups);
+	while ((table = hash_seq_search(&all)) != NULL)
+		give_up(table);
+	hash_destroy(lookups);
+	lookups = NULL;
+}
+
 static TableLookup *
 enter_table(Oid relid)
 {
 	TableLookup *table;
 	bool		found;
 
+	if (lookups != NULL && hash_get_num_entries(lookups) >= MAX_LOOKUPS &&
+		hash_search(lookups, &relid, HASH_FIND, NULL) == NULL)
+		give_up_all();
 	if (lookups == NULL)
 	{
 		HASHCTL		ctl = {
@@ -80,7 +108,6 @@ raise_no_key(Oid relid)
 			 errhint("Rows are found by their primary key.")));
 }
 
-/* Who is reading by the old lookup may do so until the transaction ends. */
 static void
 renew_lookup(TableLookup *table)
 {
@@ -94,8 +121,7 @@ renew_lookup(TableLookup *table)
 	MemoryContextSwitchTo(old);
 	if (lookup == NULL)
 		raise_no_key(relid);
-	if (table->lookup != NULL)
-		MemoryContextSetParent(table->context, TopTransactionContext);
+	give_up(table);
 	MemoryContextSetParent(context, CacheMemoryContext);
 	table->lookup = lookup;
 	table->context = context;
@@ -219,30 +245,29 @@ arcache_rows(PG_FUNCTION_ARGS)
 
 /* -- by hand ------------------------------------------------------------------------ */
 
-/* The entry of a key, made of what the row type is now. */
-static ArcFound
-find_current(FunctionCallInfo fcinfo, const ArcReader *reader, const ArcLookup **lookup)
+/*
+ * Find the entry of the key, made of what the row type is now.  False if the
+ * key can have none.
+ */
+static bool
+find_current(FunctionCallInfo fcinfo, const ArcReader *reader,
+			 const ArcLookup **lookup, ArcFound *found)
 {
 	Datum		values[INDEX_MAX_KEYS];
 	bool		nulls[INDEX_MAX_KEYS];
-	ArcFound	found;
 
 	for (;;)
 	{
 		ArcKey		key;
 
 		*lookup = lookup_of_argument(fcinfo, 0, "base");
-		found = (ArcFound)
-		{
-			0
-		};
 		if (!read_key(fcinfo, *lookup, values, nulls) ||
 			!arc_lookup_entry_key(*lookup, values, &key))
-			return found;
-		found = arc_entries_find(reader, &key);
-		if (found.entry == NULL || arc_lookup_is_current(*lookup))
-			return found;
-		arc_entries_done(&found);
+			return false;
+		*found = arc_entries_find(reader, &key);
+		if (found->entry == NULL || arc_lookup_is_current(*lookup))
+			return true;
+		arc_entries_done(found);
 	}
 }
 
@@ -254,7 +279,8 @@ arcache_row_get(PG_FUNCTION_ARGS)
 	ArcFound	found;
 
 	arc_reader_init(&reader);
-	found = find_current(fcinfo, &reader, &one.lookup);
+	if (!find_current(fcinfo, &reader, &one.lookup, &found))
+		PG_RETURN_NULL();
 	arc_entries_count(&reader, &found);
 	if (found.entry != NULL)
 		arc_lookup_replay(one.lookup, found.entry, keep_row, &one);

@@ -11,6 +11,7 @@
 #include "base/settings.h"
 #include "query/related.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 
 /* What the related rows are looked up by, for each parent. */
 typedef struct Step
@@ -19,6 +20,7 @@ typedef struct Step
 	int			ncolumns;
 	Datum	   *values;
 	bool	   *nulls;
+	int			latest;			/* parent whose row was read last, or -1 */
 } Step;
 
 static void
@@ -48,13 +50,22 @@ values_from_keys(Step *step, int nparents, const Datum *values, const bool *null
 	}
 }
 
-/* The row is gone once we return. */
+/*
+ * The row is gone once we return.  Children by inheritance are not bound by
+ * their parent's primary key.
+ */
 static void
 take_values(void *arg, int parent, HeapTuple row)
 {
 	Step	   *step = arg;
 	TupleDesc	desc = step->relationship->parents->desc;
 
+	if (parent == step->latest)
+		ereport(ERROR,
+				(errcode(ERRCODE_CARDINALITY_VIOLATION),
+				 errmsg("more than one row of table \"%s\" has this key",
+						get_rel_name(step->relationship->spec.parent))));
+	step->latest = parent;
 	for (int i = 0; i < step->ncolumns; i++)
 	{
 		AttrNumber	column = step->relationship->spec.parent_columns[i];
@@ -98,6 +109,7 @@ step_towards(Step *step, const ArcRelationship *relationship, int nparents,
 
 	step->relationship = relationship;
 	step->ncolumns = relationship->spec.ncolumns;
+	step->latest = -1;
 	step->values = palloc0(n * sizeof(Datum) + 1);
 	step->nulls = memset(palloc(n + 1), true, n);
 	if (relationship->positions == NULL)

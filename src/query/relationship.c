@@ -31,6 +31,9 @@
 
 #define TABLE_NAME	"arcache_relationship"
 
+/* With more definitions than this start anew: tables come and go. */
+#define MAX_DEFINITIONS	500
+
 /* Columns of the table. */
 enum
 {
@@ -89,6 +92,17 @@ forget(const DefinitionKey *key)
 
 	entry->definition->findable = false;
 	free_if_unused(entry->definition);
+}
+
+static void
+forget_all(void)
+{
+	HASH_SEQ_STATUS all;
+	DefinitionEntry *entry;
+
+	hash_seq_init(&all, definitions);
+	while ((entry = hash_seq_search(&all)) != NULL)
+		forget(&entry->key);
 }
 
 static void
@@ -479,6 +493,8 @@ arc_relationship_find(Oid extension, Oid parent, const char *name)
 		return keep(entry->definition);
 	if (entry != NULL)
 		forget(&key);
+	else if (hash_get_num_entries(definitions) >= MAX_DEFINITIONS)
+		forget_all();
 
 	definition = make_definition(parent, name);
 	MemoryContextSetParent(definition->context, CacheMemoryContext);
