@@ -91,6 +91,15 @@
 	ExecutorRun(desc, ForwardScanDirection, 0, true)
 #endif
 
+/* What the hook around ExecutorRun() is given beyond what 18 gives it. */
+#if PG_VERSION_NUM >= 180000
+#define ARC_COMPAT_EXECUTE_ONCE
+#define ARC_COMPAT_PASS_EXECUTE_ONCE
+#else
+#define ARC_COMPAT_EXECUTE_ONCE			, bool execute_once
+#define ARC_COMPAT_PASS_EXECUTE_ONCE	, execute_once
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define arc_compat_form_minimal_tuple(desc, values, nulls) \
 	heap_form_minimal_tuple(desc, values, nulls, 0)

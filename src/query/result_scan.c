@@ -28,6 +28,7 @@
 #include "base/stats.h"
 #include "cache/cache.h"
 #include "cache/environment.h"
+#include "cache/flight.h"
 #include "cache/pin.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
@@ -50,6 +51,10 @@
 #include "utils/timestamp.h"
 
 #define NODE_NAME	"Arcache"
+
+/* Will the statement that runs be run to its end, without a pause? */
+static bool running_to_end = false;
+static ExecutorRun_hook_type prev_ExecutorRun = NULL;
 
 /* -- what the backend was told ---------------------------------------------------- */
 
@@ -259,7 +264,6 @@ typedef struct ResultScan
 	int			eflags;
 	Outcome		outcome;
 	const char *bypass;			/* why */
-	bool		was_miss;
 	bool		was_stored;
 
 	/* of a lookup */
@@ -280,6 +284,7 @@ typedef struct ResultScan
 
 	/* of a fill */
 	ArcFill		fill;
+	ArcFlight	flight;
 	ArcImage	capture;
 	MemoryContext per_row;
 	instr_time	spent;
@@ -306,6 +311,7 @@ create_state(CustomScan *node)
 	ResultScan *scan = (ResultScan *) newNode(sizeof(ResultScan), T_CustomScanState);
 
 	scan->css.methods = &exec_methods;
+	scan->flight = ARC_FLIGHT_ALONE;
 	scan->private = node->custom_private;
 	return (Node *) scan;
 }
@@ -629,45 +635,68 @@ read_assessment(ResultScan *scan)
 		scan->assessment.settings = lappend(scan->assessment.settings, strVal(lfirst(lc)));
 }
 
-/* The entry is not there: will what the plan gives be worth keeping? */
-static void
-start_fill(ResultScan *scan, ArcVerdict verdict)
+/* Why what the plan gives cannot be kept; NULL if it may be. */
+static const char *
+obstacle(ResultScan *scan, ArcVerdict verdict)
 {
-	EState	   *estate = scan->css.ss.ps.state;
-
-	scan->outcome = OUTCOME_BYPASS;
 	if (scan->bypass != NULL)
 	{
 		if (scan->asker.reader.use != ARC_USABLE)
 			arc_reader_count_bypass(&scan->asker.reader);
 		else
 			arc_stats_count(ARC_BYPASS_UNCACHEABLE);
-		return;
+		return scan->bypass;
 	}
 	if (verdict == ARC_VERDICT_OWN_WRITES)
 	{
-		scan->bypass = "own writes";
 		arc_stats_count(ARC_BYPASS_OWN_WRITES);
-		return;
+		return "own writes";
 	}
 
 	/* First, so that what it captures is older than all that we look at. */
 	arc_fill_open(&scan->fill, &scan->asker.reader, &scan->read.key);
 	read_assessment(scan);
 	read_dependencies(scan);
-	if (is_outdated(estate->es_plannedstmt,
+	if (is_outdated(scan->css.ss.ps.state->es_plannedstmt,
 					int8_of(list_nth(scan->private, PRIVATE_PLANNED_AT))))
 	{
-		scan->bypass = "definitions changed";
 		arc_stats_count(ARC_REJECTED_STALE_FILL);
-		return;
+		return "definitions changed";
 	}
+	return NULL;
+}
+
+/*
+ * Concurrent misses compute once.  That is for who runs to the end without a
+ * pause: a cursor that is left open must not keep others waiting.
+ */
+static ArcSharedEntry *
+wait_for_others(ResultScan *scan, ArcVerdict verdict)
+{
+	if (!running_to_end || verdict == ARC_VERDICT_TOO_OLD ||
+		!arc_fill_may_publish(&scan->fill, scan->dependencies.array, scan->dependencies.n))
+		return NULL;
+	scan->flight = arc_flight_enter(&scan->read.key);
+	if (scan->flight != ARC_FLIGHT_FOLLOWS)
+		return NULL;
+	return arc_cache_find(&scan->asker.reader, &scan->read.key, &scan->read.identity, &verdict);
+}
+
+static void
+leave_flight(ResultScan *scan)
+{
+	arc_flight_leave(&scan->read.key, scan->flight);
+	scan->flight = ARC_FLIGHT_ALONE;
+}
+
+static void
+start_fill(ResultScan *scan)
+{
 	if (!arc_read_count_miss(&scan->fill, &scan->assessment, &scan->dependencies))
 	{
 		scan->bypass = "own writes";
 		return;
 	}
-	scan->was_miss = true;
 	scan->outcome = OUTCOME_FILL;
 	scan->per_row = AllocSetContextCreate(scan->context, "arcache capture",
 										  ALLOCSET_DEFAULT_SIZES);
@@ -700,6 +729,7 @@ publish(ResultScan *scan)
 	scan->was_stored = arc_read_publish(&scan->read, &scan->fill, &capture,
 										&scan->assessment, &scan->dependencies);
 	scan->size = capture.size;
+	leave_flight(scan);
 	MemoryContextSwitchTo(old);
 }
 
@@ -739,10 +769,20 @@ look(ResultScan *scan)
 	ArcVerdict	verdict;
 	ArcSharedEntry *entry = find_entry(scan, &verdict);
 
+	if (entry == NULL)
+	{
+		scan->outcome = OUTCOME_BYPASS;
+		scan->bypass = obstacle(scan, verdict);
+		if (scan->bypass == NULL)
+			entry = wait_for_others(scan, verdict);
+	}
 	if (entry != NULL)
+	{
+		leave_flight(scan);
 		start_hit(scan, entry);
-	else
-		start_fill(scan, verdict);
+	}
+	else if (scan->bypass == NULL)
+		start_fill(scan);
 	MemoryContextSwitchTo(old);
 	if (scan->outcome != OUTCOME_HIT)
 		start_plan(scan);
@@ -768,6 +808,7 @@ end(CustomScanState *node)
 	if (scan->entry != NULL)
 		arc_pin_release(scan->entry);
 	scan->entry = NULL;
+	leave_flight(scan);
 	if (outerPlanState(&node->ss.ps) != NULL)
 		ExecEndNode(outerPlanState(&node->ss.ps));
 }
@@ -858,8 +899,32 @@ explain(CustomScanState *node, List *ancestors, ExplainState *es)
 	MemoryContextSwitchTo(old);
 }
 
+/* -- the executor ------------------------------------------------------------------------------ */
+
+static void
+run(QueryDesc *desc, ScanDirection direction, uint64 count ARC_COMPAT_EXECUTE_ONCE)
+{
+	bool		outer = running_to_end;
+
+	running_to_end = count == 0;
+	PG_TRY();
+	{
+		if (prev_ExecutorRun)
+			prev_ExecutorRun(desc, direction, count ARC_COMPAT_PASS_EXECUTE_ONCE);
+		else
+			standard_ExecutorRun(desc, direction, count ARC_COMPAT_PASS_EXECUTE_ONCE);
+	}
+	PG_FINALLY();
+	{
+		running_to_end = outer;
+	}
+	PG_END_TRY();
+}
+
 void
 arc_result_scan_init(void)
 {
 	RegisterCustomScanMethods(&scan_methods);
+	prev_ExecutorRun = ExecutorRun_hook;
+	ExecutorRun_hook = run;
 }
