@@ -52,8 +52,6 @@
 
 #define NODE_NAME	"Arcache"
 
-/* Will the statement that runs be run to its end, without a pause? */
-static bool running_to_end = false;
 static ExecutorRun_hook_type prev_ExecutorRun = NULL;
 
 /* -- what the backend was told ---------------------------------------------------- */
@@ -666,14 +664,11 @@ obstacle(ResultScan *scan, ArcVerdict verdict)
 	return NULL;
 }
 
-/*
- * Concurrent misses compute once.  That is for who runs to the end without a
- * pause: a cursor that is left open must not keep others waiting.
- */
+/* Concurrent misses compute once. */
 static ArcSharedEntry *
 wait_for_others(ResultScan *scan, ArcVerdict verdict)
 {
-	if (!running_to_end || verdict == ARC_VERDICT_TOO_OLD ||
+	if (verdict == ARC_VERDICT_TOO_OLD ||
 		!arc_fill_may_publish(&scan->fill, scan->dependencies.array, scan->dependencies.n))
 		return NULL;
 	scan->flight = arc_flight_enter(&scan->read.key);
@@ -762,8 +757,12 @@ next_of_plan(ResultScan *scan)
 
 /* -- running --------------------------------------------------------------------------------- */
 
+/*
+ * Who runs to the end without a pause may keep others waiting; a cursor that is
+ * left open may not.
+ */
 static void
-look(ResultScan *scan)
+look(ResultScan *scan, bool to_end)
 {
 	MemoryContext old = MemoryContextSwitchTo(scan->context);
 	ArcVerdict	verdict;
@@ -773,7 +772,7 @@ look(ResultScan *scan)
 	{
 		scan->outcome = OUTCOME_BYPASS;
 		scan->bypass = obstacle(scan, verdict);
-		if (scan->bypass == NULL)
+		if (scan->bypass == NULL && to_end)
 			entry = wait_for_others(scan, verdict);
 	}
 	if (entry != NULL)
@@ -794,7 +793,7 @@ next_row(CustomScanState *node)
 	ResultScan *scan = (ResultScan *) node;
 
 	if (scan->outcome == OUTCOME_PENDING)
-		look(scan);
+		look(scan, false);
 	return scan->outcome == OUTCOME_HIT ? next_of_image(scan) : next_of_plan(scan);
 }
 
@@ -901,24 +900,23 @@ explain(CustomScanState *node, List *ancestors, ExplainState *es)
 
 /* -- the executor ------------------------------------------------------------------------------ */
 
+/*
+ * Look before the plan runs, if it is to run to the end: while it runs it may
+ * be in parallel mode, in which one cannot wait.
+ */
 static void
 run(QueryDesc *desc, ScanDirection direction, uint64 count ARC_COMPAT_EXECUTE_ONCE)
 {
-	bool		outer = running_to_end;
+	ResultScan *scan = (ResultScan *) desc->planstate;
 
-	running_to_end = count == 0;
-	PG_TRY();
-	{
-		if (prev_ExecutorRun)
-			prev_ExecutorRun(desc, direction, count ARC_COMPAT_PASS_EXECUTE_ONCE);
-		else
-			standard_ExecutorRun(desc, direction, count ARC_COMPAT_PASS_EXECUTE_ONCE);
-	}
-	PG_FINALLY();
-	{
-		running_to_end = outer;
-	}
-	PG_END_TRY();
+	if (count == 0 && scan != NULL && IsA(scan, CustomScanState) &&
+		scan->css.methods == &exec_methods && scan->outcome == OUTCOME_PENDING &&
+		ScanDirectionIsForward(direction))
+		look(scan, true);
+	if (prev_ExecutorRun)
+		prev_ExecutorRun(desc, direction, count ARC_COMPAT_PASS_EXECUTE_ONCE);
+	else
+		standard_ExecutorRun(desc, direction, count ARC_COMPAT_PASS_EXECUTE_ONCE);
 }
 
 void
