@@ -47,27 +47,37 @@ OBJS = \
 	src/query/cacheability.o \
 	src/query/capture.o \
 	src/query/clock.o \
+	src/query/conversion.o \
 	src/query/dependency.o \
+	src/query/foreign_key.o \
 	src/query/keyscan.o \
+	src/query/lookup.o \
+	src/query/lookup_batch.o \
 	src/query/plan_walker.o \
 	src/query/readthrough.o \
+	src/query/related.o \
+	src/query/relationship.o \
 	src/query/source.o \
 	src/api/admin.o \
 	src/api/arguments.o \
+	src/api/entries.o \
+	src/api/keys.o \
 	src/api/queries.o \
+	src/api/relationships.o \
+	src/api/rows.o \
 	src/api/tables.o \
 	src/api/values.o \
 	src/api/views.o \
 	src/worker/janitor.o
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = values transactions patterns queries cacheability tracking privileges settings bad_input loopholes
+REGRESS = values transactions patterns queries rows relationships orm_guide cacheability tracking privileges settings bad_input loopholes keys key_precision
 
 # test/specs/NAME.spec with test/expected/NAME.out
-ISOLATION = alter ddl-race delete-fill enable-race fill-commit flight-deadlock flight-uncacheable flight if-absent inherit long-xid matview old-snapshot own-write partition prepared recreate relations revoke ring rows savepoint serializable set-depends set-fill tags truncate ttl-own-write untrack values-prepared values writers
+ISOLATION = alter ddl-race delete-fill enable-race fill-commit flight-deadlock flight-uncacheable flight if-absent inherit long-xid matview old-snapshot own-write partition prepared recreate relations revoke ring rows savepoint serializable set-depends set-fill set-strangers tags truncate ttl-own-write untrack values-prepared values writers rows-by-key relationships key-precision key-snapshot key-prepared key-own-write key-escalation key-cascade key-partition key-inherit key-conflict key-null key-join key-enable
 
 # test/t/NAME.pl
-TAP = preload restart full terminate stampede janitor owners standby logical dump random
+TAP = preload restart full terminate stampede janitor owners standby logical dump random random_keys
 
 # Each test stands alone: the extension is there when it begins.
 REGRESS_OPTS = --load-extension=$(EXTENSION)

@@ -201,6 +201,173 @@ COMMENT ON FUNCTION arcache_disable(regclass) IS
 'stop tracking the writes to a table and its descendants';
 
 --
+-- Rows
+--
+
+CREATE FUNCTION arcache_row(base anyelement, VARIADIC key "any")
+RETURNS anyelement
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_row(anyelement, "any") IS
+'the row of a table that has this primary key, from the cache if it is there';
+
+CREATE FUNCTION arcache_rows(base anyelement, keys anycompatiblearray)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION arcache_rows(anyelement, anycompatiblearray) IS
+'the rows of a table that have these primary keys, in the order of the keys, from the cache if they are there';
+
+CREATE FUNCTION arcache_row_get(base anyelement, VARIADIC key "any")
+RETURNS anyelement
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION arcache_row_get(anyelement, "any") IS
+'the row that the cache has for this primary key, or NULL if it has none';
+
+CREATE FUNCTION arcache_row_set("row" anyelement, ttl interval DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_row_set(anyelement, interval) IS
+'set the row that the cache has for its primary key when the transaction commits';
+
+CREATE FUNCTION arcache_row_delete(rel regclass, VARIADIC key "any")
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_row_delete(regclass, "any") IS
+'delete what the cache has for a primary key when the transaction commits';
+
+CREATE FUNCTION arcache_row_clear(rel regclass)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_row_clear(regclass) IS
+'delete what the cache has for the primary keys of a table when the transaction commits';
+
+--
+-- Relationships
+--
+
+CREATE TABLE arcache_relationship (
+    parent regclass NOT NULL,
+    name text COLLATE pg_catalog."C" NOT NULL,
+    kind text NOT NULL,
+    child regclass NOT NULL,
+    parent_columns name[] NOT NULL,
+    child_columns name[] NOT NULL,
+    enabled boolean NOT NULL DEFAULT true,
+    ttl interval,
+    PRIMARY KEY (parent, name),
+    CHECK (pg_catalog.octet_length(name) BETWEEN 1 AND 63),
+    CHECK (kind IN ('has_many', 'has_one', 'belongs_to')),
+    CHECK (pg_catalog.cardinality(parent_columns) > 0
+           AND pg_catalog.cardinality(parent_columns) = pg_catalog.cardinality(child_columns)),
+    CHECK (pg_catalog.array_position(parent_columns, NULL) IS NULL
+           AND pg_catalog.array_position(child_columns, NULL) IS NULL),
+    CHECK (ttl > interval '0' AND ttl <= interval '36000 days')
+);
+COMMENT ON TABLE arcache_relationship IS
+'the relationships between tables; written by arcache_has_many() and its kin';
+GRANT SELECT ON arcache_relationship TO PUBLIC;
+
+-- A dangling regclass would be dumped as a number, and mean another table elsewhere.
+SELECT pg_catalog.pg_extension_config_dump('arcache_relationship',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent)'
+    ' AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = child)');
+
+CREATE FUNCTION arcache_relationship_changed()
+RETURNS trigger
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_relationship_changed() IS
+'trigger function of arcache_relationship: tells all sessions of the change';
+
+CREATE TRIGGER changed
+    AFTER INSERT OR UPDATE OR DELETE ON arcache_relationship
+    FOR EACH ROW EXECUTE FUNCTION arcache_relationship_changed();
+CREATE TRIGGER truncated
+    AFTER TRUNCATE ON arcache_relationship
+    FOR EACH STATEMENT EXECUTE FUNCTION arcache_relationship_changed();
+ALTER TABLE arcache_relationship ENABLE ALWAYS TRIGGER changed;
+ALTER TABLE arcache_relationship ENABLE ALWAYS TRIGGER truncated;
+
+CREATE FUNCTION arcache_has_many(
+    parent regclass,
+    name text,
+    child regclass,
+    foreign_key name[] DEFAULT NULL,
+    ttl interval DEFAULT NULL,
+    enabled boolean DEFAULT true)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_has_many(regclass, text, regclass, name[], interval, boolean) IS
+'define a relationship: the rows of another table that refer to one of this';
+
+CREATE FUNCTION arcache_has_one(
+    parent regclass,
+    name text,
+    child regclass,
+    foreign_key name[] DEFAULT NULL,
+    ttl interval DEFAULT NULL,
+    enabled boolean DEFAULT true)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_has_one(regclass, text, regclass, name[], interval, boolean) IS
+'define a relationship: the first row of another table that refers to one of this';
+
+CREATE FUNCTION arcache_belongs_to(
+    parent regclass,
+    name text,
+    child regclass,
+    foreign_key name[] DEFAULT NULL,
+    ttl interval DEFAULT NULL,
+    enabled boolean DEFAULT true)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_belongs_to(regclass, text, regclass, name[], interval, boolean) IS
+'define a relationship: the row of another table that one of this refers to';
+
+CREATE FUNCTION arcache_drop_relationship(parent regclass, name text)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_drop_relationship(regclass, text) IS
+'drop the definition of a relationship';
+
+CREATE FUNCTION arcache_related(base anyelement, parent regclass, name text, VARIADIC key "any")
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION arcache_related(anyelement, regclass, text, "any") IS
+'the rows related to one row, given by its primary key, from the cache if they are there';
+
+CREATE FUNCTION arcache_related_many(base anyelement, parent regclass, name text, keys anycompatiblearray)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100;
+COMMENT ON FUNCTION arcache_related_many(anyelement, regclass, text, anycompatiblearray) IS
+'the rows related to many rows, in the order of their keys; one query for what is not in the cache';
+
+CREATE FUNCTION arcache_clear_related(parent regclass, name text DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_clear_related(regclass, text) IS
+'delete what the current role has cached of a relationship, or of all of a table';
+
+CREATE FUNCTION arcache_clear_related(parent regclass, name text, VARIADIC key "any")
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'arcache_clear_related_key'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION arcache_clear_related(regclass, text, "any") IS
+'delete what the current role has cached of a relationship of one row, or of all of them';
+
+--
 -- Looking
 --
 
@@ -360,6 +527,15 @@ CREATE VIEW arcache_relations AS
 COMMENT ON VIEW arcache_relations IS
 'the relations whose writes are tracked, how, and what was counted for them';
 GRANT SELECT ON arcache_relations TO PUBLIC;
+
+CREATE VIEW arcache_relationships AS
+    SELECT r.parent, r.name, r.kind, r.child, r.parent_columns, r.child_columns, r.enabled, r.ttl
+      FROM @extschema@.arcache_relationship r
+     WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) r.parent)
+       AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) r.child);
+COMMENT ON VIEW arcache_relationships IS
+'the relationships of the tables that exist';
+GRANT SELECT ON arcache_relationships TO PUBLIC;
 
 CREATE FUNCTION arcache_memory_data(
     OUT size bigint,

@@ -268,7 +268,7 @@ SELECT arcache_enable('shop');
 CALL run($$ALTER TRIGGER arcache_track ON shop RENAME TO another_name$$, 'SELECT * FROM shop ORDER BY id');
 CALL run($$UPDATE shop SET price = 53$$, 'SELECT * FROM shop ORDER BY id');
 SELECT arcache_enable('shop', auto => false);
-SELECT pg_get_triggerdef(oid), tgenabled FROM pg_trigger WHERE tgrelid = 'shop'::regclass AND NOT tgisinternal;
+SELECT pg_get_triggerdef(oid), tgenabled FROM pg_trigger WHERE tgrelid = 'shop'::regclass AND NOT tgisinternal ORDER BY tgname;
 SELECT arcache_disable('shop');
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 'shop'::regclass AND NOT tgisinternal;
 SELECT arcache_enable('shop');
@@ -411,6 +411,114 @@ CREATE TRIGGER wrong BEFORE INSERT ON shop FOR EACH ROW EXECUTE FUNCTION arcache
 INSERT INTO shop VALUES (50);
 SELECT relation FROM arcache_relations WHERE relation = 'shop'::regclass;
 DROP TRIGGER wrong ON shop;
+
+-- Results that read partitions as a whole depend on the root too, keys or not.
+CREATE TABLE town (id int PRIMARY KEY, v int) PARTITION BY RANGE (id);
+CREATE TABLE town1 PARTITION OF town FOR VALUES FROM (0) TO (100);
+CREATE TABLE town2 PARTITION OF town FOR VALUES FROM (100) TO (200);
+INSERT INTO town VALUES (1, 1), (101, 1);
+SELECT arcache_enable('town');
+SELECT arcache_why('SELECT count(*) FROM town');
+SELECT arcache_why('SELECT v FROM town WHERE id = 1');
+CALL run($$INSERT INTO town VALUES (2, 2)$$, 'SELECT count(*) FROM town');
+CALL run($$INSERT INTO town VALUES (3, 3)$$, 'SELECT count(*) FROM town1');
+SELECT arcache_enable('town1', keys => '{}');
+CALL run($$UPDATE town SET v = v + 1 WHERE id = 1$$, 'SELECT v FROM town WHERE id = 1');
+CREATE TABLE ship (id int PRIMARY KEY, v int);
+CREATE TABLE boat () INHERITS (ship);
+INSERT INTO ship VALUES (1, 1);
+INSERT INTO boat VALUES (2, 2);
+SELECT arcache_enable('ship');
+CALL run($$UPDATE ship SET v = v + 1 WHERE id = 2$$, 'SELECT v FROM ONLY ship WHERE id = 1 UNION ALL SELECT v FROM boat');
+
+-- Tracked as the parent is: what was created or attached, and nothing else.
+CREATE TABLE town3 PARTITION OF town FOR VALUES FROM (200) TO (300) PARTITION BY RANGE (id);
+CREATE TABLE town3a PARTITION OF town3 FOR VALUES FROM (200) TO (250);
+CREATE TABLE spare (id int PRIMARY KEY, v int);
+ALTER TABLE town ATTACH PARTITION spare FOR VALUES FROM (300) TO (400);
+CREATE TABLE raft () INHERITS (ship);
+CREATE TABLE float (id int NOT NULL, v int);
+ALTER TABLE float INHERIT ship;
+SELECT relation, level, keys FROM arcache_relations WHERE relation::text ~ 'town|spare|raft|float' ORDER BY relation::text;
+SELECT arcache_disable('town1');
+CREATE TABLE IF NOT EXISTS town1 PARTITION OF town FOR VALUES FROM (0) TO (100);
+SELECT count(*) FROM arcache_relations WHERE relation = 'town1'::regclass;
+CREATE TEMP TABLE hidden (id int);
+CREATE TABLE public.hidden PARTITION OF town FOR VALUES FROM (400) TO (500);
+SELECT relation, level FROM arcache_relations WHERE relation::text LIKE '%hidden';
+DROP TABLE pg_temp.hidden;
+BEGIN;
+CREATE TABLE rolled_back PARTITION OF town FOR VALUES FROM (500) TO (600);
+ROLLBACK;
+SELECT count(*) FROM arcache_relations WHERE relation::text = 'rolled_back';
+
+-- What this session uses cannot be tracked then; that is no error.
+CREATE TABLE busy (id int PRIMARY KEY, v int REFERENCES shop DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE read (id int PRIMARY KEY, v int);
+BEGIN;
+INSERT INTO busy VALUES (600, NULL);
+DECLARE c CURSOR FOR SELECT * FROM read;
+FETCH c;
+UPDATE busy SET v = (SELECT min(id) FROM shop);
+ALTER TABLE town ATTACH PARTITION busy FOR VALUES FROM (600) TO (700);
+ALTER TABLE town ATTACH PARTITION read FOR VALUES FROM (700) TO (800);
+COMMIT;
+SELECT count(*) FROM arcache_relations WHERE relation::text IN ('busy', 'read');
+SELECT arcache_enable('town');
+SELECT count(*) FROM arcache_relations WHERE relation::text IN ('busy', 'read');
+
+-- Which columns can be in a key.
+CREATE TYPE pair AS (a int, b int);
+CREATE DOMAIN pair_domain AS pair;
+CREATE TABLE odd (id int, p pair, ps pair[], d pair_domain, x xml, pt point, j jsonb, r int4range, "Upper Case" text,
+    "a,b" int, t tsvector, PRIMARY KEY (id), UNIQUE ("Upper Case", "a,b"), UNIQUE (p));
+SELECT arcache_enable('odd');
+SELECT level, keys FROM arcache_relations WHERE relation = 'odd'::regclass;
+SELECT arcache_enable('odd', keys => '{j,r,"id,\"Upper Case\""}');
+SELECT level, keys FROM arcache_relations WHERE relation = 'odd'::regclass;
+\set VERBOSITY sqlstate
+SELECT arcache_enable('odd', keys => '{p}');
+SELECT arcache_enable('odd', keys => '{ps}');
+SELECT arcache_enable('odd', keys => '{d}');
+SELECT arcache_enable('odd', keys => '{x}');
+SELECT arcache_enable('odd', keys => '{pt}');
+SELECT arcache_enable('odd', keys => '{none}');
+SELECT arcache_enable('odd', keys => '{ctid}');
+SELECT arcache_enable('odd', keys => '{""}');
+SELECT arcache_enable('odd', keys => '{"id,"}');
+SELECT arcache_enable('odd', keys => '{NULL}');
+SELECT arcache_enable('odd', keys => '{{id},{j}}');
+SELECT arcache_enable('odd', keys => array_fill('id'::text, '{33}'));
+\set VERBOSITY default
+SELECT level, keys FROM arcache_relations WHERE relation = 'odd'::regclass;
+
+-- A renamed column is not tracked under its new name, nor looked for.
+SELECT arcache_enable('odd', keys => '{id,j}');
+ALTER TABLE odd RENAME j TO k;
+SELECT level, keys FROM arcache_relations WHERE relation = 'odd'::regclass;
+SELECT arcache_why('SELECT id FROM odd WHERE k = ''1''');
+INSERT INTO odd (id, k) VALUES (1, '1');
+CALL run($$UPDATE odd SET k = '2' WHERE id = 1$$, 'SELECT id FROM odd WHERE k = ''1''');
+CALL run($$UPDATE odd SET k = '3' WHERE id = 1$$, 'SELECT k FROM odd WHERE id = 1');
+ALTER TABLE odd DROP k;
+CALL run($$UPDATE odd SET r = '[1,2)' WHERE id = 1$$, 'SELECT r FROM odd WHERE id = 1');
+
+-- The counts of a relation go with it.
+SELECT count(*) FROM arcache_relation_counts() WHERE relid = 'odd'::regclass;
+SELECT 'odd'::regclass::oid AS odd \gset
+BEGIN;
+DROP TABLE odd;
+ROLLBACK;
+SELECT count(*) FROM arcache_relation_counts() WHERE relid = 'odd'::regclass;
+DROP TABLE odd;
+SELECT count(*) FROM arcache_relation_counts() WHERE relid = :odd;
+CREATE TABLE passing (id int);
+SELECT 'passing'::regclass::oid AS passing \gset
+DROP TABLE passing;
+SELECT count(*) FROM arcache_relation_counts() WHERE relid = :passing;
+DROP TABLE town, ship, boat, raft, float;
+DROP DOMAIN pair_domain;
+DROP TYPE pair;
 
 -- DROP EXTENSION takes the triggers along, so it needs no CASCADE; undone, all is as before.
 BEGIN;

@@ -45,7 +45,7 @@ arcache_clear_all(PG_FUNCTION_ARGS)
 
 	arc_argument_need_preload();
 	count = count_entries();
-	arc_pending_delete_pattern(InvalidOid, "*", 1);
+	arc_pending_delete_pattern(InvalidOid, ARC_SPACES_ALL, "*", 1);
 
 	/* Fills under way in any role are to be rejected too. */
 	arc_writeset_mark(arc_token_definitions(MyDatabaseId),

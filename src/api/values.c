@@ -3,9 +3,8 @@
  * values.c
  *	  SQL functions about values by key.
  *
- * A key is looked for first among what the transaction itself has set and
- * deleted (cache/pending.h), then in the cache.  Counters are the exception
- * to the transaction: they change at once, as sequences do.
+ * Counters are the exception to the transaction: they change at once, as
+ * sequences do.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +12,7 @@
 
 #include "access/xlog.h"
 #include "api/arguments.h"
+#include "api/entries.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "cache/cache.h"
@@ -49,53 +49,7 @@ PG_FUNCTION_INFO_V1(arcache_keys);
 /* Flag of an entry: its value is eight bytes, not jsonb. */
 #define ENTRY_COUNTER	0x02
 
-/* Cost of values set by hand, which the cache cannot measure: a millisecond. */
-#define SET_COST		1000.0f
-
 /* -- finding -------------------------------------------------------------------- */
-
-/* An entry of the transaction's own or of the cache, pinned in the latter case. */
-typedef struct Found
-{
-	ArcSharedEntry *entry;		/* or NULL */
-	bool		pinned;
-	bool		bypassed;		/* none, because the transaction wrote something */
-} Found;
-
-static Found
-find(const ArcReader *reader, const ArcKey *key)
-{
-	Found		found = {0};
-	ArcVerdict	verdict;
-
-	if (reader->use != ARC_USABLE)
-		return found;
-	switch (arc_pending_find(key, &found.entry))
-	{
-		case ARC_PENDING_SET:
-			if (arc_entry_expired(found.entry, GetCurrentTimestamp()) ||
-				!arc_cache_is_current(reader, found.entry))
-				found.entry = NULL;
-			break;
-		case ARC_PENDING_DELETED:
-			found.entry = NULL;
-			break;
-		case ARC_PENDING_NOTHING:
-			found.entry = arc_cache_find(reader, key, NULL, &verdict);
-			found.pinned = found.entry != NULL;
-			found.bypassed = verdict == ARC_VERDICT_OWN_WRITES;
-			break;
-	}
-	return found;
-}
-
-static void
-done(Found *found)
-{
-	if (found->pinned)
-		arc_pin_release(found->entry);
-	found->entry = NULL;
-}
 
 static Jsonb *
 int64_to_jsonb(int64 number)
@@ -123,28 +77,13 @@ entry_value(ArcSharedEntry *entry)
 static Jsonb *
 get(const ArcReader *reader, const ArcKey *key)
 {
-	Found		found = find(reader, key);
+	ArcFound	found = arc_entries_find(reader, key);
 	Jsonb	   *value = NULL;
 
-	if (found.entry == NULL)
-	{
-		if (reader->use == ARC_USABLE)
-			arc_stats_count(found.bypassed ? ARC_BYPASS_OWN_WRITES : ARC_MISSES);
-		else
-			arc_reader_count_bypass(reader);
-		return NULL;
-	}
-	if (found.pinned)
-	{
-		if (reader->recovery)
-			arc_check_entry_privileges(found.entry);
-		arc_verify_hit(found.entry);
-		arc_cache_count_hit(found.entry);
-	}
-	else
-		arc_stats_count(ARC_HITS);
-	value = entry_value(found.entry);
-	done(&found);
+	arc_entries_count(reader, &found);
+	if (found.entry != NULL)
+		value = entry_value(found.entry);
+	arc_entries_done(&found);
 	return value;
 }
 
@@ -191,36 +130,26 @@ arcache_get_many(PG_FUNCTION_ARGS)
 }
 
 /* In either of the spaces that a key can name. */
-static Found
+static ArcFound
 find_anywhere(const ArcReader *reader, ArcKey key)
 {
-	Found		found = find(reader, &key);
+	ArcFound	found = arc_entries_find(reader, &key);
 
 	if (found.entry == NULL)
 	{
 		key.space = ARC_SPACE_ROWS;
-		found = find(reader, &key);
+		found = arc_entries_find(reader, &key);
 	}
 	return found;
 }
 
 static bool
-exists(const ArcReader *reader, const ArcKey *key)
-{
-	Found		found = find(reader, key);
-	bool		there = found.entry != NULL;
-
-	done(&found);
-	return there;
-}
-
-static bool
 exists_anywhere(const ArcReader *reader, ArcKey key)
 {
-	Found		found = find_anywhere(reader, key);
+	ArcFound	found = find_anywhere(reader, key);
 	bool		there = found.entry != NULL;
 
-	done(&found);
+	arc_entries_done(&found);
 	return there;
 }
 
@@ -239,7 +168,7 @@ arcache_ttl(PG_FUNCTION_ARGS)
 {
 	ArcKey		key = arc_argument_text_key(PG_GETARG_TEXT_PP(0));
 	ArcReader	reader;
-	Found		found;
+	ArcFound	found;
 	TimestampTz expires = 0;
 	Interval   *left;
 
@@ -247,7 +176,7 @@ arcache_ttl(PG_FUNCTION_ARGS)
 	found = find_anywhere(&reader, key);
 	if (found.entry != NULL)
 		expires = (TimestampTz) pg_atomic_read_u64(&found.entry->expires);
-	done(&found);
+	arc_entries_done(&found);
 	if (expires == 0)
 		PG_RETURN_NULL();
 	left = palloc0(sizeof(Interval));
@@ -257,30 +186,20 @@ arcache_ttl(PG_FUNCTION_ARGS)
 
 /* -- setting --------------------------------------------------------------------- */
 
-/* What the sets of one call have in common. */
-typedef struct SetOptions
-{
-	ArcReader	reader;
-	int64		ttl;
-	ArcMetaSpec meta;
-	ArcDependencies dependencies;
-	bool		possible;		/* false: nothing can be stored */
-} SetOptions;
-
 /*
  * The values depend on what the caller names, as of his snapshot: if that does
  * not see all writers the values are stale already.
  */
 static bool
-settle_dependencies(SetOptions *options)
+settle_dependencies(const ArcReader *reader, ArcDependencies *dependencies)
 {
-	for (int i = 0; i < options->dependencies.n; i++)
+	for (int i = 0; i < dependencies->n; i++)
 	{
-		ArcDependency *d = &options->dependencies.array[i];
+		ArcDependency *d = &dependencies->array[i];
 
-		if (options->reader.recovery)
+		if (reader->recovery)
 			d->seq = arc_slot_seq(d->token);
-		else if (!arc_view_may_publish(&options->reader.view, d->token, 0, &d->seq))
+		else if (!arc_view_may_publish(&reader->view, d->token, 0, &d->seq))
 		{
 			arc_stats_count(ARC_REJECTED_STALE_FILL);
 			return false;
@@ -290,66 +209,41 @@ settle_dependencies(SetOptions *options)
 }
 
 static void
-set_options(FunctionCallInfo fcinfo, int first, SetOptions *options)
+read_setting(FunctionCallInfo fcinfo, int first, ArcSetting *setting)
 {
 	ArrayType  *tags = arc_argument_array(fcinfo, first + 1, "tags");
 	ArrayType  *depends_on = arc_argument_array(fcinfo, first + 2, "depends_on");
+	ArcDependencies dependencies = {0};
 	bool		tracked = false;
 
-	*options = (SetOptions)
+	*setting = (ArcSetting)
 	{
 		.ttl = arc_argument_ttl(fcinfo, first)
 	};
-	arc_reader_init(&options->reader);
-	options->possible = options->reader.use == ARC_USABLE;
-	if (!options->possible)
+	arc_reader_init(&setting->reader);
+	setting->possible = setting->reader.use == ARC_USABLE;
+	if (!setting->possible)
 		return;
 
 	if (depends_on != NULL)
-		tracked = arc_dependencies_declare(&options->dependencies,
+		tracked = arc_dependencies_declare(&dependencies,
 										   (Oid *) ARR_DATA_PTR(depends_on),
 										   ArrayGetNItems(ARR_NDIM(depends_on),
 														  ARR_DIMS(depends_on)));
-	options->meta.tags = arc_dependencies_add_tags(&options->dependencies, tags,
-												   &options->meta.tags_size);
-	if (options->dependencies.n > 0)
-		options->possible = settle_dependencies(options);
-	options->meta.coherence = tracked && !options->reader.recovery ?
+	setting->meta.tags = arc_dependencies_add_tags(&dependencies, tags,
+												   &setting->meta.tags_size);
+	if (dependencies.n > 0)
+		setting->possible = settle_dependencies(&setting->reader, &dependencies);
+	setting->meta.coherence = tracked && !setting->reader.recovery ?
 		ARC_COHERENCE_DECLARED : ARC_COHERENCE_NONE;
-	options->meta.ndependencies = options->dependencies.n;
-	options->meta.dependencies = options->dependencies.array;
+	setting->meta.ndependencies = dependencies.n;
+	setting->meta.dependencies = dependencies.array;
 }
 
-/* A value that is not stored must not leave an older one in its place. */
 static bool
-set(const SetOptions *options, const ArcKey *key, const Jsonb *value)
+set(const ArcSetting *setting, const ArcKey *key, const Jsonb *value)
 {
-	ArcEntrySpec spec = {
-		.key = *key,
-		.value = value,
-		.value_size = VARSIZE(value),
-		.flags = options->reader.recovery ? ARC_ENTRY_IN_RECOVERY : 0,
-		.expires = arc_cache_expiry(options->ttl),
-		.cost = SET_COST
-	};
-	Size		meta_size;
-
-	if (!arc_preloaded)
-		return false;
-	if (!options->possible || !arc_cache_size_allowed(spec.value_size))
-	{
-		arc_pending_delete(key);
-		return false;
-	}
-	spec.meta = arc_meta_build(&options->meta, &meta_size);
-	spec.meta_size = meta_size;
-	if (meta_size > ARC_META_MAX)
-	{
-		arc_stats_count(ARC_REJECTED_OVERSIZE);
-		arc_pending_delete(key);
-		return false;
-	}
-	return arc_pending_set(&spec);
+	return arc_entries_set(setting, key, value, VARSIZE(value));
 }
 
 /*
@@ -359,34 +253,34 @@ set(const SetOptions *options, const ArcKey *key, const Jsonb *value)
 static bool
 claim_if_absent(const ArcReader *reader, const ArcKey *key)
 {
-	if (exists(reader, key))
+	if (arc_entries_exist(reader, key))
 		return false;
 	if (arc_flight_enter(key) == ARC_FLIGHT_ALONE)
 		return false;
-	return !exists(reader, key);
+	return !arc_entries_exist(reader, key);
 }
 
 Datum
 arcache_set(PG_FUNCTION_ARGS)
 {
 	ArcKey		key;
-	SetOptions	options;
+	ArcSetting	setting;
 	bool		if_absent = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
 
 	arc_argument_not_null(fcinfo, 0, "key");
 	arc_argument_not_null(fcinfo, 1, "value");
 	key = arc_argument_text_key(PG_GETARG_TEXT_PP(0));
-	set_options(fcinfo, 2, &options);
-	if (if_absent && !(options.possible && claim_if_absent(&options.reader, &key)))
+	read_setting(fcinfo, 2, &setting);
+	if (if_absent && !(setting.possible && claim_if_absent(&setting.reader, &key)))
 		PG_RETURN_BOOL(false);
-	PG_RETURN_BOOL(set(&options, &key, PG_GETARG_JSONB_P(1)));
+	PG_RETURN_BOOL(set(&setting, &key, PG_GETARG_JSONB_P(1)));
 }
 
 Datum
 arcache_set_many(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *entries;
-	SetOptions	options;
+	ArcSetting	setting;
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
 	JsonbValue	item;
@@ -399,7 +293,7 @@ arcache_set_many(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("entries must be a jsonb object")));
-	set_options(fcinfo, 1, &options);
+	read_setting(fcinfo, 1, &setting);
 
 	iterator = JsonbIteratorInit(&entries->root);
 	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
@@ -407,7 +301,7 @@ arcache_set_many(PG_FUNCTION_ARGS)
 		if (token == WJB_KEY)
 			key = arc_argument_key(item.val.string.val, item.val.string.len);
 		else if (token == WJB_VALUE &&
-				 set(&options, &key, JsonbValueToJsonb(&item)))
+				 set(&setting, &key, JsonbValueToJsonb(&item)))
 			count++;
 	}
 	PG_RETURN_INT64(count);
@@ -419,7 +313,7 @@ arcache_touch(PG_FUNCTION_ARGS)
 	ArcKey		key;
 	int64		ttl;
 	ArcReader	reader;
-	Found		found;
+	ArcFound	found;
 
 	arc_argument_not_null(fcinfo, 0, "key");
 	key = arc_argument_text_key(PG_GETARG_TEXT_PP(0));
@@ -436,7 +330,7 @@ arcache_touch(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("an entry kept by its ttl alone needs a ttl")));
 	pg_atomic_write_u64(&found.entry->expires, (uint64) arc_cache_expiry(ttl));
-	done(&found);
+	arc_entries_done(&found);
 	PG_RETURN_BOOL(true);
 }
 
@@ -531,7 +425,7 @@ make_counter(const ArcKey *key, ArcSharedEntry *seen, bool keeps, int64 value,
 		.value_size = sizeof(value),
 		.flags = ENTRY_COUNTER,
 		.expires = expires,
-		.cost = SET_COST
+		.cost = ARC_SET_COST
 	};
 	CounterGuard guard = {0};
 	ArcSharedEntry *entry;
@@ -579,7 +473,7 @@ incr_pending(const ArcReader *reader, const ArcKey *key, ArcSharedEntry *entry,
 		.value = value,
 		.value_size = VARSIZE(value),
 		.expires = arc_cache_expiry(ttl),
-		.cost = SET_COST
+		.cost = ARC_SET_COST
 	};
 
 	if (there)
@@ -674,83 +568,18 @@ arcache_delete(PG_FUNCTION_ARGS)
 
 /* -- patterns ---------------------------------------------------------------------- */
 
-typedef void (*KeyVisit) (const char *name, int length, void *arg);
-
-typedef struct PatternWalk
-{
-	const char *pattern;
-	int			length;
-	KeyVisit	visit;
-	void	   *arg;
-} PatternWalk;
-
 static void
-visit_if_match(const PatternWalk *walk, const char *name, int length)
-{
-	if (arc_glob_match(walk->pattern, walk->length, name, length))
-		walk->visit(name, length, walk->arg);
-}
-
-/* A key that names a value and rows as well is visited as that of the value. */
-static bool
-is_named_by_value(const ArcReader *reader, ArcKey key)
-{
-	if (key.space == ARC_SPACE_VALUE)
-		return false;
-	key.space = ARC_SPACE_VALUE;
-	return exists(reader, &key);
-}
-
-static void
-visit_pending(const ArcKey *key, ArcSharedEntry *entry, void *arg)
-{
-	if (key->role == GetUserId())
-		visit_if_match(arg, key->name, key->length);
-}
-
-/* Visit the keys of this role that match, as this transaction sees them. */
-static void
-walk_keys(const ArcReader *reader, PatternWalk *walk)
-{
-	ArcStoreScan *scan;
-	ArcSharedEntry *entry;
-
-	if (reader->use != ARC_USABLE)
-		return;
-	arc_pending_visit(visit_pending, walk);
-	scan = arc_scan_open();
-	while ((entry = arc_scan_next(scan)) != NULL)
-	{
-		ArcKey		key = arc_cache_key(entry->space, arc_entry_key(entry),
-										entry->key_length);
-
-		CHECK_FOR_INTERRUPTS();
-		if (entry->database == key.database && entry->role == key.role &&
-			!arc_pending_touches(&key) && arc_cache_may_serve(reader, entry) &&
-			!is_named_by_value(reader, key))
-			visit_if_match(walk, key.name, key.length);
-	}
-	arc_scan_close(scan);
-}
-
-static void
-count_key(const char *name, int length, void *arg)
-{
-	(*(int64 *) arg)++;
-}
-
-static void
-return_key(const char *name, int length, void *arg)
+return_key(const ArcKey *key, void *arg)
 {
 	ReturnSetInfo *rsinfo = arg;
-	Datum		value = PointerGetDatum(cstring_to_text_with_len(name, length));
+	Datum		value = PointerGetDatum(cstring_to_text_with_len(key->name, key->length));
 	bool		isnull = false;
 
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, &value, &isnull);
 }
 
 static void
-read_pattern(FunctionCallInfo fcinfo, PatternWalk *walk)
+read_pattern(FunctionCallInfo fcinfo, ArcKeyWalk *walk)
 {
 	text	   *pattern;
 
@@ -767,50 +596,35 @@ read_pattern(FunctionCallInfo fcinfo, PatternWalk *walk)
 	arc_glob_check(walk->pattern, walk->length);
 }
 
-/* Delete the keys of this role that match; returns how many there are. */
-static int64
-delete_pattern(PatternWalk *walk)
-{
-	int64		count = 0;
-	ArcReader	reader;
-
-	walk->visit = count_key;
-	walk->arg = &count;
-	arc_reader_init_for_removal(&reader);
-	if (!arc_preloaded)
-		return 0;
-	walk_keys(&reader, walk);
-	arc_pending_delete_pattern(GetUserId(), walk->pattern, walk->length);
-	return count;
-}
-
 Datum
 arcache_delete_pattern(PG_FUNCTION_ARGS)
 {
-	PatternWalk walk;
+	ArcKeyWalk	walk;
 
 	read_pattern(fcinfo, &walk);
-	PG_RETURN_INT64(delete_pattern(&walk));
+	PG_RETURN_INT64(arc_entries_delete_pattern(ARC_SPACES_NAMED, walk.pattern, walk.length));
 }
 
 Datum
 arcache_clear(PG_FUNCTION_ARGS)
 {
-	PatternWalk walk = {.pattern = "*", .length = 1};
-
 	arc_argument_need_preload();
-	PG_RETURN_INT64(delete_pattern(&walk));
+	PG_RETURN_INT64(arc_entries_delete_pattern(ARC_SPACES_ALL, "*", 1));
 }
 
 Datum
 arcache_keys(PG_FUNCTION_ARGS)
 {
-	PatternWalk walk = {.visit = return_key, .arg = fcinfo->resultinfo};
+	ArcKeyWalk	walk = {
+		.spaces = ARC_SPACES_NAMED,
+		.visit = return_key,
+		.arg = fcinfo->resultinfo
+	};
 	ArcReader	reader;
 
 	read_pattern(fcinfo, &walk);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	arc_reader_init(&reader);
-	walk_keys(&reader, &walk);
+	arc_entries_walk(&reader, &walk);
 	return (Datum) 0;
 }

@@ -18,6 +18,7 @@
 #include "coherence/slots.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "query/dependency.h"
@@ -135,19 +136,70 @@ params_of(const ArcMeta *meta)
 	return params;
 }
 
+/* A text up to an end (escaped in it by '\\'), which *at is moved behind. */
+static char *
+unescaped_until(const char **at, char end)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (; **at != '\0' && **at != end; (*at)++)
+	{
+		if (**at == '\\' && (*at)[1] != '\0')
+			(*at)++;
+		appendStringInfoChar(&text, **at);
+	}
+	if (**at == end)
+		(*at)++;
+	return text.data;
+}
+
+/*
+ * The key of rows or related rows begins with the oid of a table, followed in
+ * the latter case by the name of the relationship: "public.users (1)" or
+ * "public.users orders (1)".
+ */
+static char *
+key_in_words(const ArcSharedEntry *entry)
+{
+	char	   *key = pnstrdup(arc_entry_key(entry), entry->key_length);
+	const char *values = strchr(key, ':') + 1;
+	const char *relationship = "";
+	Oid			relid = strtoul(key, NULL, 10);
+	char	   *name = get_rel_name(relid);
+
+	if (name == NULL)
+		return key;
+	if (entry->space == ARC_SPACE_RELATED)
+		relationship = psprintf(" %s", unescaped_until(&values, ':'));
+	return psprintf("%s%s (%s)",
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+											   name),
+					relationship, values);
+}
+
+static text *
+key_of(const ArcSharedEntry *entry)
+{
+	if ((ARC_SPACES_NAMED & ARC_SPACE_MASK(entry->space)) != 0)
+		return cstring_to_text_with_len(arc_entry_key(entry), entry->key_length);
+	return cstring_to_text(key_in_words(entry));
+}
+
 #define ENTRY_COLUMNS	14
 
 static void
 entry_row(const ArcReader *reader, ArcSharedEntry *entry, bool allowed,
 		  Datum *values, bool *nulls)
 {
+	static const char *const kinds[] = {"value", "rows", "row", "related"};
 	static const char *const coherences[] = {"none", "ttl", "declared", "exact"};
 	const ArcMeta *meta = arc_meta_of(entry);
 	TimestampTz expires = (TimestampTz) pg_atomic_read_u64(&entry->expires);
 
 	memset(nulls, false, ENTRY_COLUMNS * sizeof(bool));
 	values[0] = ObjectIdGetDatum(entry->role);
-	values[1] = CStringGetTextDatum(entry->space == ARC_SPACE_ROWS ? "rows" : "value");
+	values[1] = CStringGetTextDatum(kinds[entry->space]);
 	values[5] = CStringGetTextDatum(coherences[meta->coherence]);
 	values[8] = BoolGetDatum(arc_cache_may_serve(reader, entry));
 	values[9] = Int64GetDatum((int64) entry->footprint * 16);
@@ -162,8 +214,7 @@ entry_row(const ArcReader *reader, ArcSharedEntry *entry, bool allowed,
 		nulls[2] = nulls[3] = nulls[4] = nulls[6] = nulls[7] = true;
 		return;
 	}
-	values[2] = PointerGetDatum(cstring_to_text_with_len(arc_entry_key(entry),
-														 entry->key_length));
+	values[2] = PointerGetDatum(key_of(entry));
 	nulls[3] = meta->query_size == 0;
 	if (!nulls[3])
 		values[3] = CStringGetTextDatum(arc_meta_query(meta));

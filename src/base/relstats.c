@@ -26,6 +26,7 @@
 
 #define NRECORDS		4096	/* a power of two */
 #define FLUSH_INTERVAL	1000	/* milliseconds */
+#define MANY_LOCAL		256		/* relations: more are not kept beyond a flush */
 
 typedef struct ArcSharedRelation
 {
@@ -136,6 +137,12 @@ arc_relstats_flush(void)
 		memset(counts->counters, 0, sizeof(counts->counters));
 	}
 	pending = false;
+	if (hash_get_num_entries(local) > MANY_LOCAL)
+	{
+		hash_destroy(local);
+		local = NULL;
+		latest = NULL;
+	}
 }
 
 static void
@@ -152,10 +159,13 @@ start(void)
 		.entrysize = sizeof(LocalCounts),
 		.hcxt = TopMemoryContext
 	};
+	static bool registered = false;
 
+	if (!registered)
+		before_shmem_exit(flush_at_exit, (Datum) 0);
+	registered = true;
 	local = hash_create("arcache relation counters", 64, &ctl,
 						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	before_shmem_exit(flush_at_exit, (Datum) 0);
 }
 
 void
@@ -242,6 +252,11 @@ arc_relstats_forget(Oid database, Oid relid)
 
 	if (shared == NULL)
 		return;
+	if (local != NULL && database == MyDatabaseId)
+	{
+		(void) hash_search(local, &relid, HASH_REMOVE, NULL);
+		latest = NULL;
+	}
 	LWLockAcquire(lock, LW_EXCLUSIVE);
 	record = find_record(database, relid, false);
 	if (record != NULL)

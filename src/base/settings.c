@@ -24,6 +24,8 @@ int			arc_janitor_delay = 1000;
 int			arc_max_key_tokens = 1024;
 int			arc_max_value_size = 0;
 int			arc_memory = 128;
+bool		arc_relation_cache = true;
+int			arc_relation_ttl = 0;
 int			arc_wait_timeout = 10000;
 bool		arc_preloaded = false;
 
@@ -88,6 +90,20 @@ arc_settings_define(void)
 								NULL,
 								&arc_memory, 128, 1, 65536,
 								PGC_POSTMASTER, GUC_UNIT_MB, NULL, NULL, NULL);
+
+	/* Off: arcache_related() and its kin compute, whatever the relationship says. */
+	DefineCustomBoolVariable("arcache.relation_cache",
+							 "Enables the cache for relationships.",
+							 "When off, related rows are computed each time.",
+							 &arc_relation_cache, true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	/* Goes before arcache.default_ttl. */
+	DefineCustomIntVariable("arcache.relation_ttl",
+							"Sets the time to live of related rows whose relationship has none.",
+							"0 leaves it to arcache.default_ttl.",
+							&arc_relation_ttl, 0, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_S, NULL, NULL, NULL);
 
 	/* How long a call waits for another that computes the same key. */
 	DefineCustomIntVariable("arcache.wait_timeout",

@@ -22,6 +22,8 @@ extern int	arc_janitor_delay;	/* milliseconds */
 extern int	arc_max_key_tokens;	/* of one transaction */
 extern int	arc_max_value_size; /* kB; 0 is an eighth of the arena */
 extern int	arc_memory;			/* MB */
+extern bool arc_relation_cache;
+extern int	arc_relation_ttl;	/* seconds; 0 is arc_default_ttl */
 extern int	arc_wait_timeout;	/* milliseconds */
 
 /* True when shared_preload_libraries loaded us, so that shared memory exists. */

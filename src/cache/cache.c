@@ -330,9 +330,8 @@ guard_insert(void *arg, ArcSharedEntry *existing)
 		is_settled(fill, arc_token_keys(key->database, key->role), fill->keys_seq);
 }
 
-/* Judge each dependency; sets their counts. False if one forbids publishing. */
-static bool
-settle_dependencies(const ArcFill *fill, ArcDependency *dependencies, int n)
+bool
+arc_fill_settle(const ArcFill *fill, ArcDependency *dependencies, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -424,7 +423,7 @@ arc_fill_publish(ArcFill *fill, const ArcResult *result)
 		.token = arc_token_roles(), .kind = ARC_DEPENDS_ON_ROLES
 	};
 
-	if (!settle_dependencies(fill, dependencies, n))
+	if (!arc_fill_settle(fill, dependencies, n))
 	{
 		arc_stats_count(ARC_REJECTED_STALE_FILL);
 		return false;

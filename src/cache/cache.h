@@ -139,6 +139,9 @@ extern bool arc_fill_own_writes(const ArcFill *fill,
 /* Could it be published now, as far as the snapshot goes? */
 extern bool arc_fill_may_publish(const ArcFill *fill,
 								 const ArcDependency *dependencies, int n);
+
+/* Judge each dependency and set its count; false if one forbids publishing. */
+extern bool arc_fill_settle(const ArcFill *fill, ArcDependency *dependencies, int n);
 extern bool arc_fill_publish(ArcFill *fill, const ArcResult *result);
 
 /* -- limits ---------------------------------------------------------------- */

@@ -49,6 +49,7 @@ typedef struct PendingOp
 	uint64		key_seq;		/* of its guards, when we had entered them */
 	uint64		keys_seq;
 	ArcKey		pattern;		/* if target is NULL */
+	uint32		spaces;			/* that it covers */
 } PendingOp;
 
 static MemoryContext context = NULL;
@@ -185,7 +186,8 @@ covered(const ArcKey *key, int since)
 
 		if (op < since)
 			break;
-		if ((!OidIsValid(pattern->role) || pattern->role == key->role) &&
+		if ((ops[op].spaces & ARC_SPACE_MASK(key->space)) != 0 &&
+			(!OidIsValid(pattern->role) || pattern->role == key->role) &&
 			arc_glob_match(pattern->name, pattern->length, key->name, key->length))
 			return true;
 	}
@@ -292,7 +294,7 @@ arc_pending_delete(const ArcKey *key)
 }
 
 void
-arc_pending_delete_pattern(Oid role, const char *pattern, int length)
+arc_pending_delete_pattern(Oid role, uint32 spaces, const char *pattern, int length)
 {
 	PendingOp  *op;
 	char	   *copy;
@@ -311,6 +313,7 @@ arc_pending_delete_pattern(Oid role, const char *pattern, int length)
 	op->previous = -1;
 	op->target = NULL;
 	op->entry = NULL;
+	op->spaces = spaces;
 	op->pattern = (ArcKey)
 	{
 		.database = MyDatabaseId, .role = role, .length = length, .name = copy
@@ -580,20 +583,18 @@ touch_guards(uint64 xid)
 		arc_store_settle_inserts(NULL);
 }
 
-/* Are the newer ones among the registrations all ours, or of no concern? */
+/*
+ * Are the newer ones among the registrations all ours, or of no concern?  Of
+ * more than the ring holds nobody knows; that includes a strict one of ours.
+ */
 static bool
 are_own_registrations(const ArcSlotState *state, uint64 newer, uint64 xid)
 {
-	if (xid == 0)
-		return newer == 0;
-
-	/* A strict one counts for one more than the ring holds. */
-	if (newer == ARC_RING_SIZE + 1)
-		return state->ring[0] == xid;
+	if (newer > ARC_RING_SIZE || (newer > 0 && xid == 0))
+		return false;
 	for (uint64 k = 0; k < newer; k++)
 	{
-		if (k >= ARC_RING_SIZE ||
-			(state->ring[k] != xid && state->ring[k] != ARC_OTHER_WRITER))
+		if (state->ring[k] != xid && state->ring[k] != ARC_OTHER_WRITER)
 			return false;
 	}
 	return true;

@@ -56,8 +56,12 @@ extern bool arc_pending_touches(const ArcKey *key);
 extern bool arc_pending_set(const ArcEntrySpec *spec);
 extern void arc_pending_delete(const ArcKey *key);
 
-/* All keys that match, of a role or (InvalidOid) of all in this database. */
-extern void arc_pending_delete_pattern(Oid role, const char *pattern, int length);
+/*
+ * All keys of these spaces (ARC_SPACE_MASK) that match, of a role or
+ * (InvalidOid) of all in this database.
+ */
+extern void arc_pending_delete_pattern(Oid role, uint32 spaces,
+									   const char *pattern, int length);
 
 /*
  * For guards of insertions (store.h) that are no fills: a delete that another

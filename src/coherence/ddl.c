@@ -58,8 +58,9 @@ static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static object_access_hook_type prev_object_access = NULL;
 static ArcOwnerGone owner_gone = NULL;
 
-/* Roles dropped by the current transaction, in TopTransactionContext. */
+/* What the current transaction drops, in TopTransactionContext. */
 static List *dropped_roles = NIL;
+static List *dropped_relations = NIL;
 
 void
 arc_ddl_on_owner_gone(ArcOwnerGone callback)
@@ -411,11 +412,13 @@ xact_callback(XactEvent event, void *arg)
 				if (owner_gone)
 					owner_gone(InvalidOid, lfirst_oid(lc));
 			}
-			dropped_roles = NIL;
+			foreach(lc, dropped_relations)
+				arc_relstats_forget(MyDatabaseId, lfirst_oid(lc));
+			dropped_roles = dropped_relations = NIL;
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
-			dropped_roles = NIL;
+			dropped_roles = dropped_relations = NIL;
 			break;
 		default:
 			break;
@@ -492,24 +495,40 @@ mark_renamed_database(const char *name)
 		arc_writeset_mark(arc_token_definitions(database), ARC_WRITE_STRICT);
 }
 
-static void
-adopt(RangeVar *rv)
+/*
+ * The table that CREATE TABLE of a child has made, or would make: other
+ * relations of its name may come before it in the search path.
+ */
+static Oid
+created_child(Node *stmt)
 {
-	Oid			relid = RangeVarGetRelid(rv, NoLock, true);
+	RangeVar   *rv;
 
-	if (OidIsValid(relid) && (get_rel_relkind(relid) == RELKIND_RELATION ||
-							  get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE))
+	if (!IsA(stmt, CreateStmt) || ((CreateStmt *) stmt)->inhRelations == NIL)
+		return InvalidOid;
+	rv = ((CreateStmt *) stmt)->relation;
+	return get_relname_relid(rv->relname, RangeVarGetCreationNamespace(rv));
+}
+
+static void
+adopt(Oid relid)
+{
+	if (get_rel_relkind(relid) == RELKIND_RELATION ||
+		get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
 		arc_tracking_adopt(relid);
 }
 
-/* What has become somebody's child is tracked as its parent is. */
+/*
+ * What has become somebody's child is tracked as its parent is.  With IF NOT
+ * EXISTS it may have been there before.
+ */
 static void
-adopt_children(Node *stmt)
+adopt_children(Node *stmt, Oid before)
 {
 	ListCell   *lc;
 
-	if (IsA(stmt, CreateStmt) && ((CreateStmt *) stmt)->inhRelations != NIL)
-		adopt(((CreateStmt *) stmt)->relation);
+	if (IsA(stmt, CreateStmt) && created_child(stmt) != before)
+		adopt(created_child(stmt));
 	if (!IsA(stmt, AlterTableStmt))
 		return;
 	foreach(lc, ((AlterTableStmt *) stmt)->cmds)
@@ -517,9 +536,9 @@ adopt_children(Node *stmt)
 		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
 
 		if (cmd->subtype == AT_AttachPartition)
-			adopt(((PartitionCmd *) cmd->def)->name);
+			adopt(RangeVarGetRelid(((PartitionCmd *) cmd->def)->name, NoLock, true));
 		else if (cmd->subtype == AT_AddInherit)
-			adopt(((AlterTableStmt *) stmt)->relation);
+			adopt(RangeVarGetRelid(((AlterTableStmt *) stmt)->relation, NoLock, true));
 	}
 }
 
@@ -555,12 +574,15 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 	RangeVar   *relation = NULL;
 	UtilityEffect effect = WRITES_NOTHING;
 	Oid			dropped_database = InvalidOid;
+	Oid			existing = InvalidOid;
 
 	if (IsTransactionState() && !IsBinaryUpgrade)
 		effect = effect_of(stmt, &relation);
 
 	/* Before, while names still mean what they did. */
 	mark_effect(effect, relation);
+	if (effect != WRITES_NOTHING)
+		existing = created_child(stmt);
 
 	if (commits_prepared(stmt))
 	{
@@ -602,7 +624,7 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 	if (effect != WRITES_NOTHING && IsTransactionState())
 	{
 		mark_effect(effect, relation);
-		adopt_children(stmt);
+		adopt_children(stmt, existing);
 	}
 	if (OidIsValid(dropped_database) && owner_gone)
 		owner_gone(dropped_database, InvalidOid);
@@ -673,7 +695,12 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 	{
 		arc_tracking_mark(object, ARC_WRITE_STRICT);
 		if (access == OAT_DROP && sub == 0)
-			arc_relstats_forget(MyDatabaseId, object);
+		{
+			MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+			dropped_relations = lappend_oid(dropped_relations, object);
+			MemoryContextSwitchTo(old);
+		}
 	}
 }
 

@@ -22,6 +22,7 @@
 #include "catalog/pg_inherits.h"
 #include "coherence/enable.h"
 #include "coherence/tracking.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -67,8 +68,8 @@ check_relation(Relation rel, bool named)
 	return false;
 }
 
-static void
-check_owner(Oid relid)
+void
+arc_tracking_check_owner(Oid relid)
 {
 	if (!arc_compat_owns_relation(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER,
@@ -80,7 +81,7 @@ check_owner(Oid relid)
 static List *
 lock_tree(Oid relid, LOCKMODE mode)
 {
-	check_owner(relid);
+	arc_tracking_check_owner(relid);
 	LockRelationOid(relid, mode);
 	if (get_rel_relkind(relid) == '\0')
 		ereport(ERROR,
@@ -305,7 +306,7 @@ look_at(Oid relid, bool named, bool enabling)
 
 	target.trackable = !enabling || check_relation(rel, named);
 	if (target.trackable)
-		check_owner(relid);
+		arc_tracking_check_owner(relid);
 	arc_tracking_triggers(rel, &names);
 	target.table = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 											  RelationGetRelationName(rel));
@@ -430,6 +431,27 @@ is_tracked(Oid relid)
 	return tracked;
 }
 
+/* Is it in use by this session, so that ALTER TABLE would refuse it? */
+static bool
+is_in_use(Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);
+	bool		in_use = rel->rd_refcnt > 1 || AfterTriggerPendingOnRel(relid);
+
+	table_close(rel, NoLock);
+	return in_use;
+}
+
+static void
+warn_not_adopted(Oid relid, const char *reason)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("relation \"%s\" is not tracked as its parent is", get_rel_name(relid)),
+			 errdetail_internal("%s", reason),
+			 errhint("Call arcache_enable() for its parent.")));
+}
+
 /* May the current user make triggers that call this function? */
 static bool
 may_use(Oid function)
@@ -446,6 +468,7 @@ adopt_as(Oid relid, const ArcTriggerNames *names, bool by_key)
 
 	for (int i = 0; i < names->nargs; i++)
 		args = lappend(args, names->args[i]);
+	LockRelationOid(relid, ShareRowExclusiveLock);
 	SPI_connect();
 	foreach(lc, find_all_inheritors(relid, ShareRowExclusiveLock, NULL))
 	{
@@ -453,6 +476,11 @@ adopt_as(Oid relid, const ArcTriggerNames *names, bool by_key)
 
 		if (is_tracked(lfirst_oid(lc)))
 			continue;
+		if (is_in_use(lfirst_oid(lc)))
+		{
+			warn_not_adopted(lfirst_oid(lc), "This session is using it.");
+			continue;
+		}
 		target = look_at(lfirst_oid(lc), false, true);
 		if (target.trackable)
 			track(&target, args, by_key, names->function);
@@ -476,11 +504,7 @@ arc_tracking_adopt(Oid relid)
 		if (may_use(names.function))
 			adopt_as(relid, &names, by_key);
 		else
-			ereport(WARNING,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("relation \"%s\" is not tracked as its parent is",
-							get_rel_name(relid)),
-					 errdetail("The current role may not call the trigger function.")));
+			warn_not_adopted(relid, "The current role may not call the trigger function.");
 		return;
 	}
 }

@@ -28,6 +28,9 @@ typedef struct ArcTrackingOptions
 	Oid			function;		/* arcache_track() */
 } ArcTrackingOptions;
 
+/* Raise 42501 unless the current user owns the relation. */
+extern void arc_tracking_check_owner(Oid relid);
+
 extern void arc_tracking_enable(Oid relid, const ArcTrackingOptions *options);
 extern void arc_tracking_disable(Oid relid);
 

@@ -14,8 +14,9 @@
 
 #include "access/hash.h"
 #include "access/stratnum.h"
+#include "catalog/pg_type.h"
 #include "coherence/key.h"
-#include "common/hashfn.h"
+#include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/pg_locale.h"
 #include "utils/typcache.h"
@@ -27,6 +28,27 @@ static bool
 is_deterministic(Oid collation)
 {
 	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
+}
+
+/*
+ * Does the hash depend on a definition that can be altered while others write?
+ * ALTER TYPE of a composite type takes no lock on the tables that use it.
+ */
+static bool
+is_alterable(Oid type)
+{
+	Oid			element;
+
+	check_stack_depth();
+	type = getBaseType(type);
+	if (type == RECORDOID || type == RECORDARRAYOID || get_typtype(type) == TYPTYPE_COMPOSITE)
+		return true;
+	element = get_element_type(type);
+	if (!OidIsValid(element))
+		element = get_multirange_range(type);
+	if (!OidIsValid(element))
+		element = get_range_subtype(type);
+	return OidIsValid(element) && is_alterable(element);
 }
 
 static bool
@@ -53,7 +75,7 @@ arc_hasher_make(ArcHasher *hasher, Oid type, Oid collation, MemoryContext contex
 
 	/* Without hash_proc an array or range has elements that cannot be hashed. */
 	if (!OidIsValid(entry->hash_opf) || !OidIsValid(entry->hash_proc) ||
-		!is_deterministic(collation))
+		!is_deterministic(collation) || is_alterable(type))
 		return false;
 	hasher->family = entry->hash_opf;
 	hasher->collation = collation;

@@ -60,10 +60,8 @@ static uint64 invalidations = 0;
 void
 arc_tracking_mark(Oid relid, int flags)
 {
-	arc_writeset_mark_relation(arc_token_relation(MyDatabaseId, relid), flags,
-							   ARC_WRITES_RELATION, relid);
-	arc_writeset_mark_relation(arc_token_bulk(MyDatabaseId, relid), flags,
-							   ARC_WRITES_BULK, relid);
+	arc_writeset_mark(arc_token_relation(MyDatabaseId, relid), flags);
+	arc_writeset_mark(arc_token_bulk(MyDatabaseId, relid), flags);
 }
 
 /* -- triggers --------------------------------------------------------------- */
@@ -222,8 +220,10 @@ compare_attnos(const ListCell *a, const ListCell *b)
 }
 
 /*
- * A key that names what is not there any more, or cannot be hashed, is no key:
- * nobody depends on it and nobody tells of it.
+ * A key that names what is not there any more is no key: nobody depends on it
+ * and nobody tells of it.  Whether a column can be hashed is not the relation's
+ * definition to say, so sessions may differ about it for a while; who cannot
+ * tell a key must not tell the others alone.
  */
 static void
 add_key(ArcTracking *tracking, Relation rel, const char *words)
@@ -254,7 +254,10 @@ add_key(ArcTracking *tracking, Relation rel, const char *words)
 		int			column = add_column(tracking, rel, lfirst_int(lc));
 
 		if (column < 0)
+		{
+			tracking->incomplete = true;
 			return;
+		}
 		key->columns[key->ncolumns] = column;
 		key->attnos[key->ncolumns++] = lfirst_int(lc);
 	}
@@ -339,6 +342,13 @@ forget_relation(Datum arg, Oid relid)
 		entry->valid = false;
 }
 
+/* Operator classes say how values hash. */
+static void
+forget_all(Datum arg, int cacheid, uint32 hashvalue)
+{
+	forget_relation((Datum) 0, InvalidOid);
+}
+
 static void
 start_cache(void)
 {
@@ -349,6 +359,8 @@ start_cache(void)
 	};
 
 	CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
+	CacheRegisterSyscacheCallback(CLAOID, forget_all, (Datum) 0);
+	CacheRegisterSyscacheCallback(AMPROCNUM, forget_all, (Datum) 0);
 	cached = hash_create("arcache tracking", 64, &ctl,
 						 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }

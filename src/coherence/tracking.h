@@ -46,6 +46,7 @@ typedef struct ArcTracking
 	bool		tracked;
 	int			ttl;			/* seconds; 0 is none of its own */
 	bool		automatic;		/* takes part in transparent mode */
+	bool		incomplete;		/* not all keys that are listed can be told */
 	int			nkeys;			/* 0: as a whole only */
 	ArcTrackedKey *keys;
 	int			ncolumns;

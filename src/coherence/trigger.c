@@ -39,12 +39,25 @@ PG_FUNCTION_INFO_V1(arcache_track);
 
 /* -- marking ------------------------------------------------------------------ */
 
+static void
+mark_bulk(Oid relid, int flags)
+{
+	arc_writeset_mark_relation(arc_token_bulk(MyDatabaseId, relid), flags,
+							   ARC_WRITES_BULK, relid);
+}
+
+static void
+mark_relation(Oid relid, int flags)
+{
+	arc_writeset_mark_relation(arc_token_relation(MyDatabaseId, relid), flags,
+							   ARC_WRITES_RELATION, relid);
+}
+
 /* The keys of many rows are no better than no keys, and cost memory and time. */
 static void
 escalate(Oid relid)
 {
-	arc_writeset_mark_relation(arc_token_bulk(MyDatabaseId, relid), 0,
-							   ARC_WRITES_BULK, relid);
+	mark_bulk(relid, 0);
 	arc_relstats_count(relid, ARC_REL_ESCALATIONS, 1);
 }
 
@@ -107,10 +120,10 @@ mark_row(TriggerData *data)
 	if (arc_writeset_has(arc_token_bulk(MyDatabaseId, relid)))
 		return;
 	tracking = arc_tracking_of(data->tg_relation);
-	if (tracking->nkeys == 0)
-		return;
-	if (mark_keys(relid, tracking, data->tg_trigslot) &&
-		TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+	if (tracking->nkeys == 0 || tracking->incomplete)
+		mark_bulk(relid, 0);
+	else if (mark_keys(relid, tracking, data->tg_trigslot) &&
+			 TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 		(void) mark_keys(relid, tracking, data->tg_newslot);
 }
 
@@ -123,11 +136,11 @@ mark_statement(TriggerData *data)
 	/* TRUNCATE is not seen through snapshots: it shows at once to all. */
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 	{
-		arc_tracking_mark(relid, ARC_WRITE_STRICT);
+		mark_relation(relid, ARC_WRITE_STRICT);
+		mark_bulk(relid, ARC_WRITE_STRICT);
 		return;
 	}
-	arc_writeset_mark_relation(arc_token_relation(MyDatabaseId, relid), 0,
-							   ARC_WRITES_RELATION, relid);
+	mark_relation(relid, 0);
 	arc_writeset_open_statement(relid, rel->rd_rel->relhassubclass ||
 								rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE);
 }
@@ -186,12 +199,7 @@ mark_subscribed(void)
 	HeapTuple	tuple;
 
 	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
-	{
-		Oid			relid = ((Form_pg_subscription_rel) GETSTRUCT(tuple))->srrelid;
-
-		arc_writeset_mark_relation(arc_token_relation(MyDatabaseId, relid), 0,
-								   ARC_WRITES_RELATION, relid);
-	}
+		mark_relation(((Form_pg_subscription_rel) GETSTRUCT(tuple))->srrelid, 0);
 	table_endscan(scan);
 	table_close(catalog, AccessShareLock);
 }

@@ -26,7 +26,6 @@
 #include "base/stats.h"
 #include "coherence/slots.h"
 #include "coherence/writeset.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
@@ -34,6 +33,7 @@ typedef struct WriteMark
 {
 	ArcToken	token;			/* hash key */
 	int			level;			/* lowest nesting level that marked it */
+	char		status;			/* of simplehash */
 	uint8		flags;
 	uint8		kind;			/* ArcWriteKind */
 	Oid			relid;			/* unless kind is ARC_WRITES_OTHER */
@@ -43,11 +43,24 @@ typedef struct WriteMark
 /* In flags, beside what writeset.h defines: we have closed the slot. */
 #define WRITE_CLOSED		0x80
 
-static HTAB *marks = NULL;		/* of WriteMark, or NULL */
+/* A token is as good as random. This table is part of every write, so inline. */
+#define SH_PREFIX			markset
+#define SH_ELEMENT_TYPE		WriteMark
+#define SH_KEY_TYPE			ArcToken
+#define SH_KEY				token
+#define SH_HASH_KEY(table, key)	((uint32) (key))
+#define SH_EQUAL(table, a, b)	((a) == (b))
+#define SH_SCOPE			static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+static markset_hash *marks = NULL;	/* or NULL */
 static uint64 moment = 0;		/* counts all marks of this backend */
 static int	deepest = 0;		/* no mark is of a higher level */
 static bool registered = false; /* PRE_COMMIT or PRE_PREPARE is behind us */
 static int	nkeys = 0;			/* marks of kind ARC_WRITES_KEY */
+static int	all_flags = 0;		/* of all marks there were */
 static ArcWriteRegistered on_registered = NULL;
 
 /*
@@ -90,20 +103,22 @@ register_mark(WriteMark *mark, uint64 xid)
 static void
 reserve_late_bumps(void)
 {
-	HASH_SEQ_STATUS scan;
+	markset_iterator scan;
 	WriteMark  *mark;
 	bool		have_xid = arc_writeset_xid() != 0;
 
+	int			wanted = have_xid ? ARC_WRITE_STRICT : ARC_WRITE_EXPLICIT;
+
 	nlate_bumps = 0;
 	late_bumps_closed = have_xid;
-	if (marks == NULL)
+	if (marks == NULL || (all_flags & wanted) == 0)
 		return;
 	late_bumps = MemoryContextAlloc(TopTransactionContext,
-									hash_get_num_entries(marks) * sizeof(ArcToken));
-	hash_seq_init(&scan, marks);
-	while ((mark = hash_seq_search(&scan)) != NULL)
+									marks->members * sizeof(ArcToken));
+	markset_start_iterate(marks, &scan);
+	while ((mark = markset_iterate(marks, &scan)) != NULL)
 	{
-		if (have_xid ? (mark->flags & ARC_WRITE_STRICT) : (mark->flags & ARC_WRITE_EXPLICIT))
+		if (mark->flags & wanted)
 			late_bumps[nlate_bumps++] = mark->token;
 	}
 }
@@ -126,19 +141,13 @@ arc_writeset_mark_relation(ArcToken token, int flags, ArcWriteKind kind, Oid rel
 
 	if (marks == NULL)
 	{
-		HASHCTL		ctl = {
-			.keysize = sizeof(ArcToken),
-			.entrysize = sizeof(WriteMark),
-			.hcxt = TopTransactionContext
-		};
-
-		marks = hash_create("arcache write set", 16, &ctl,
-							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		marks = markset_create(TopTransactionContext, 12, NULL);
 		deepest = 0;
 	}
 
-	mark = hash_search(marks, &token, HASH_ENTER, &found);
+	mark = markset_insert(marks, token, &found);
 	mark->latest = ++moment;
+	all_flags |= flags;
 	if (!found)
 	{
 		mark->level = level;
@@ -173,7 +182,7 @@ arc_writeset_mark_relation(ArcToken token, int flags, ArcWriteKind kind, Oid rel
 bool
 arc_writeset_has(ArcToken token)
 {
-	return marks != NULL && hash_search(marks, &token, HASH_FIND, NULL) != NULL;
+	return marks != NULL && markset_lookup(marks, token) != NULL;
 }
 
 int
@@ -243,7 +252,7 @@ arc_writeset_moment(void)
 bool
 arc_writeset_marked_since(ArcToken token, uint64 since)
 {
-	WriteMark  *mark = marks ? hash_search(marks, &token, HASH_FIND, NULL) : NULL;
+	WriteMark  *mark = marks ? markset_lookup(marks, token) : NULL;
 
 	return mark != NULL && mark->latest > since;
 }
@@ -251,21 +260,21 @@ arc_writeset_marked_since(ArcToken token, uint64 since)
 bool
 arc_writeset_is_empty(void)
 {
-	return marks == NULL || hash_get_num_entries(marks) == 0;
+	return marks == NULL || marks->members == 0;
 }
 
 static void
 register_all(void)
 {
 	uint64		xid = arc_writeset_xid();
-	HASH_SEQ_STATUS scan;
+	markset_iterator scan;
 	WriteMark  *mark;
 
 	registered = true;
 	if (marks == NULL || xid == 0)
 		return;
-	hash_seq_init(&scan, marks);
-	while ((mark = hash_seq_search(&scan)) != NULL)
+	markset_start_iterate(marks, &scan);
+	while ((mark = markset_iterate(marks, &scan)) != NULL)
 		register_mark(mark, xid);
 }
 
@@ -273,14 +282,14 @@ register_all(void)
 static void
 reopen_all(void)
 {
-	HASH_SEQ_STATUS scan;
+	markset_iterator scan;
 	WriteMark  *mark;
 
 	nlate_bumps = 0;
 	if (marks == NULL)
 		return;
-	hash_seq_init(&scan, marks);
-	while ((mark = hash_seq_search(&scan)) != NULL)
+	markset_start_iterate(marks, &scan);
+	while ((mark = markset_iterate(marks, &scan)) != NULL)
 	{
 		if (mark->flags & WRITE_CLOSED)
 			arc_slot_reopen(mark->token);
@@ -294,6 +303,7 @@ forget_all(void)
 	registered = false;
 	deepest = 0;
 	nkeys = 0;
+	all_flags = 0;
 	nopen = 0;
 	all_open = false;
 }
@@ -346,7 +356,7 @@ static void
 subxact_callback(SubXactEvent event, SubTransactionId subid,
 				 SubTransactionId parent, void *arg)
 {
-	HASH_SEQ_STATUS scan;
+	markset_iterator scan;
 	WriteMark  *mark;
 	int			level = GetCurrentTransactionNestLevel();
 
@@ -355,8 +365,8 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 	if (marks == NULL || deepest < level)
 		return;
 
-	hash_seq_init(&scan, marks);
-	while ((mark = hash_seq_search(&scan)) != NULL)
+	markset_start_iterate(marks, &scan);
+	while ((mark = markset_iterate(marks, &scan)) != NULL)
 	{
 		if (mark->level < level)
 			continue;
@@ -366,7 +376,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 			continue;
 		}
 		nkeys -= mark->kind == ARC_WRITES_KEY;
-		hash_search(marks, &mark->token, HASH_REMOVE, NULL);
+		markset_delete_item(marks, mark);
 	}
 	deepest = level - 1;
 }

@@ -35,8 +35,8 @@
  * Run the plan into dest.  The time taken is that of running alone: locks have
  * been waited for when the query was analysed.
  */
-static double
-run(const ArcSource *source, DestReceiver *dest)
+double
+arc_capture_run(const ArcSource *source, DestReceiver *dest)
 {
 	QueryDesc  *desc;
 	instr_time	start;
@@ -149,7 +149,7 @@ arc_capture_jsonb(const ArcSource *source, ArcCapture *capture)
 											ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(receiver.result);
 	(void) pushJsonbValue(&receiver.state, WJB_BEGIN_ARRAY, NULL);
-	capture->cost = run(source, &receiver.pub);
+	capture->cost = arc_capture_run(source, &receiver.pub);
 	MemoryContextSwitchTo(receiver.result);
 	whole = pushJsonbValue(&receiver.state, WJB_END_ARRAY, NULL);
 	MemoryContextSwitchTo(caller);
@@ -169,24 +169,15 @@ typedef struct ImageHeader
 	uint64		nrows;
 } ImageHeader;
 
-/*
- * Where rows go.  A table that has lost columns has a row type with gaps; what
- * a query returns has none, so the rows are spread over the type.
- */
-typedef struct RowTarget
-{
-	TupleDesc	desc;			/* of the rows to return */
-	TupleDesc	dense;			/* the same without dropped columns */
-	Tuplestorestate *to;
-} RowTarget;
-
-static void
-set_target(RowTarget *target, TupleDesc desc, Tuplestorestate *to)
+void
+arc_row_target_init(ArcRowTarget *target, TupleDesc desc)
 {
 	int			n = 0;
 
-	target->desc = target->dense = desc;
-	target->to = to;
+	*target = (ArcRowTarget)
+	{
+		.desc = desc, .dense = desc
+	};
 	for (int i = 0; i < desc->natts; i++)
 		n += !TupleDescAttr(desc, i)->attisdropped;
 	if (n == desc->natts)
@@ -201,44 +192,69 @@ set_target(RowTarget *target, TupleDesc desc, Tuplestorestate *to)
 	}
 }
 
+/* Spread the values of a row over the type; palloc'd. */
 static void
-put_row(RowTarget *target, TupleTableSlot *slot)
+spread(TupleDesc desc, TupleTableSlot *slot, Datum **values, bool **nulls)
 {
-	TupleDesc	desc = target->desc;
-	Datum	   *values;
-	bool	   *nulls;
 	int			n = 0;
 
-	if (target->dense == desc)
-	{
-		tuplestore_puttupleslot(target->to, slot);
-		return;
-	}
-	values = palloc0(desc->natts * sizeof(Datum));
-	nulls = palloc(desc->natts * sizeof(bool));
+	*values = palloc0(desc->natts * sizeof(Datum));
+	*nulls = palloc(desc->natts * sizeof(bool));
 	slot_getallattrs(slot);
 	for (int i = 0; i < desc->natts; i++)
 	{
-		nulls[i] = TupleDescAttr(desc, i)->attisdropped || slot->tts_isnull[n];
-		if (!nulls[i])
-			values[i] = slot->tts_values[n];
-		n += !TupleDescAttr(desc, i)->attisdropped;
+		if (TupleDescAttr(desc, i)->attisdropped)
+		{
+			(*nulls)[i] = true;
+			continue;
+		}
+		(*nulls)[i] = slot->tts_isnull[n];
+		(*values)[i] = slot->tts_values[n++];
 	}
-	tuplestore_putvalues(target->to, desc, values, nulls);
-	pfree(values);
-	pfree(nulls);
 }
 
-typedef struct RowsReceiver
+HeapTuple
+arc_row_target_form(const ArcRowTarget *target, TupleTableSlot *slot)
 {
-	DestReceiver pub;
-	RowTarget  *target;			/* or NULL: the image alone */
-	Size		limit;
-	bool		keeping;		/* the image is still being made */
-	bool		too_large;
-	StringInfoData image;
-	MemoryContext per_row;
-} RowsReceiver;
+	Datum	   *values;
+	bool	   *nulls;
+	HeapTuple	row;
+
+	if (target->dense == target->desc)
+	{
+		slot_getallattrs(slot);
+		return heap_form_tuple(target->desc, slot->tts_values, slot->tts_isnull);
+	}
+	spread(target->desc, slot, &values, &nulls);
+	row = heap_form_tuple(target->desc, values, nulls);
+	pfree(values);
+	pfree(nulls);
+	return row;
+}
+
+static void
+put_row(const ArcRowTarget *target, TupleTableSlot *slot)
+{
+	Datum	   *values;
+	bool	   *nulls;
+
+	if (target->to == NULL)
+	{
+		HeapTuple	row = arc_row_target_form(target, slot);
+
+		target->sink(target->arg, row);
+		heap_freetuple(row);
+	}
+	else if (target->dense == target->desc)
+		tuplestore_puttupleslot(target->to, slot);
+	else
+	{
+		spread(target->desc, slot, &values, &nulls);
+		tuplestore_putvalues(target->to, target->desc, values, nulls);
+		pfree(values);
+		pfree(nulls);
+	}
+}
 
 static void
 align(StringInfo image)
@@ -248,14 +264,20 @@ align(StringInfo image)
 	appendBinaryStringInfo(image, zeros, MAXALIGN(image->len) - image->len);
 }
 
-static void
-check_types(int ncolumns, const Oid *types, TupleDesc desc)
+static bool
+same_types(int ncolumns, const Oid *types, TupleDesc desc)
 {
 	bool		same = ncolumns == desc->natts;
 
 	for (int i = 0; same && i < desc->natts; i++)
 		same = types[i] == TupleDescAttr(desc, i)->atttypid;
-	if (!same)
+	return same;
+}
+
+static void
+check_types(int ncolumns, const Oid *types, TupleDesc desc)
+{
+	if (!same_types(ncolumns, types, desc))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("columns of the cached query do not match the row type of the call"),
@@ -276,34 +298,34 @@ is_storable(TupleDesc desc)
 	return true;
 }
 
-static void
-rows_startup(DestReceiver *self, int operation, TupleDesc desc)
+void
+arc_image_start(ArcImage *image, TupleDesc desc, Size limit)
 {
-	RowsReceiver *receiver = (RowsReceiver *) self;
 	ImageHeader header = {.ncolumns = desc->natts};
-	Oid		   *types = palloc(desc->natts * sizeof(Oid));
 
+	initStringInfo(&image->data);
+	image->limit = Min(limit, MaxAllocSize / 2);
+	image->keeping = is_storable(desc);
+	image->too_large = false;
+	appendBinaryStringInfo(&image->data, (char *) &header, sizeof(header));
 	for (int i = 0; i < desc->natts; i++)
-		types[i] = TupleDescAttr(desc, i)->atttypid;
-	if (receiver->target != NULL)
-		check_types(desc->natts, types, receiver->target->dense);
-
-	receiver->keeping = is_storable(desc);
-	appendBinaryStringInfo(&receiver->image, (char *) &header, sizeof(header));
-	appendBinaryStringInfo(&receiver->image, (char *) types, desc->natts * sizeof(Oid));
-	align(&receiver->image);
-	pfree(types);
+		appendBinaryStringInfo(&image->data, (char *) &TupleDescAttr(desc, i)->atttypid,
+							   sizeof(Oid));
+	align(&image->data);
 }
 
 /* Add the row, flattened, to the image; or give the image up as too large. */
-static void
-keep_row(RowsReceiver *receiver, TupleTableSlot *slot)
+void
+arc_image_add(ArcImage *image, TupleTableSlot *slot)
 {
 	TupleDesc	desc = slot->tts_tupleDescriptor;
-	Datum	   *values = palloc(desc->natts * sizeof(Datum));
+	Datum	   *values;
 	MinimalTuple tuple;
 	int32		length;
 
+	if (!image->keeping)
+		return;
+	values = palloc(desc->natts * sizeof(Datum));
 	slot_getallattrs(slot);
 	for (int i = 0; i < desc->natts; i++)
 	{
@@ -315,41 +337,70 @@ keep_row(RowsReceiver *receiver, TupleTableSlot *slot)
 	}
 	tuple = arc_compat_form_minimal_tuple(desc, values, slot->tts_isnull);
 	length = tuple->t_len;
-	if (receiver->image.len + (Size) length + 2 * MAXIMUM_ALIGNOF > receiver->limit)
+	if (image->data.len + (Size) length + 2 * MAXIMUM_ALIGNOF > image->limit)
 	{
-		receiver->keeping = false;
-		receiver->too_large = true;
-		pfree(receiver->image.data);
-		receiver->image.data = NULL;
+		image->keeping = false;
+		image->too_large = true;
+		pfree(image->data.data);
+		image->data.data = NULL;
 		return;
 	}
-	((ImageHeader *) receiver->image.data)->nrows++;
-	appendBinaryStringInfo(&receiver->image, (char *) &length, sizeof(length));
-	align(&receiver->image);
-	appendBinaryStringInfo(&receiver->image, (char *) tuple, length);
-	align(&receiver->image);
+	((ImageHeader *) image->data.data)->nrows++;
+	appendBinaryStringInfo(&image->data, (char *) &length, sizeof(length));
+	align(&image->data);
+	appendBinaryStringInfo(&image->data, (char *) tuple, length);
+	align(&image->data);
+}
+
+void
+arc_image_finish(const ArcImage *image, ArcCapture *capture)
+{
+	capture->value = image->keeping ? image->data.data : NULL;
+	capture->too_large = image->too_large;
+	capture->size = image->keeping ? image->data.len : 0;
+}
+
+typedef struct RowsReceiver
+{
+	DestReceiver pub;
+	const ArcRowTarget *target; /* or NULL: the image alone */
+	Size		limit;
+	ArcImage	image;
+	MemoryContext result;		/* of the image */
+	MemoryContext per_row;
+} RowsReceiver;
+
+static void
+rows_startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+	RowsReceiver *receiver = (RowsReceiver *) self;
+	MemoryContext old = MemoryContextSwitchTo(receiver->result);
+
+	arc_image_start(&receiver->image, desc, receiver->limit);
+	if (receiver->target != NULL)
+		check_types(desc->natts, (const Oid *) (receiver->image.data.data + sizeof(ImageHeader)),
+					receiver->target->dense);
+	MemoryContextSwitchTo(old);
 }
 
 static bool
 rows_receive(TupleTableSlot *slot, DestReceiver *self)
 {
 	RowsReceiver *receiver = (RowsReceiver *) self;
+	MemoryContext old;
 
 	if (receiver->target != NULL)
 		put_row(receiver->target, slot);
-	if (receiver->keeping)
-	{
-		MemoryContext old = MemoryContextSwitchTo(receiver->per_row);
-
-		keep_row(receiver, slot);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(receiver->per_row);
-	}
+	old = MemoryContextSwitchTo(receiver->per_row);
+	arc_image_add(&receiver->image, slot);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(receiver->per_row);
 	return true;
 }
 
 static void
-capture_rows(const ArcSource *source, RowTarget *target, Size limit, ArcCapture *capture)
+capture_rows(const ArcSource *source, const ArcRowTarget *target, Size limit,
+			 ArcCapture *capture)
 {
 	RowsReceiver receiver = {
 		.pub = {
@@ -360,28 +411,23 @@ capture_rows(const ArcSource *source, RowTarget *target, Size limit, ArcCapture 
 			.mydest = DestNone
 		},
 		.target = target,
-		.limit = Min(limit, MaxAllocSize / 2)
+		.limit = limit,
+		.result = CurrentMemoryContext
 	};
 
-	initStringInfo(&receiver.image);
 	receiver.per_row = AllocSetContextCreate(CurrentMemoryContext,
 											 "arcache capture",
 											 ALLOCSET_DEFAULT_SIZES);
-	capture->cost = run(source, &receiver.pub);
+	capture->cost = arc_capture_run(source, &receiver.pub);
 	MemoryContextDelete(receiver.per_row);
-	capture->value = receiver.keeping ? receiver.image.data : NULL;
-	capture->too_large = receiver.too_large;
-	capture->size = receiver.keeping ? receiver.image.len : 0;
+	arc_image_finish(&receiver.image, capture);
 }
 
 void
-arc_capture_rows(const ArcSource *source, TupleDesc desc, Tuplestorestate *to,
+arc_capture_rows(const ArcSource *source, const ArcRowTarget *target,
 				 Size limit, ArcCapture *capture)
 {
-	RowTarget	target;
-
-	set_target(&target, desc, to);
-	capture_rows(source, &target, limit, capture);
+	capture_rows(source, target, limit, capture);
 }
 
 void
@@ -408,21 +454,29 @@ next_row(const char **at)
 	return tuple;
 }
 
+bool
+arc_image_fits(const char *image, const ArcRowTarget *target)
+{
+	const ImageHeader *header = (const ImageHeader *) image;
+
+	return same_types(header->ncolumns, (const Oid *) (header + 1), target->dense);
+}
+
 void
-arc_replay_rows(const char *image, TupleDesc desc, Tuplestorestate *to)
+arc_replay_rows(const char *image, const ArcRowTarget *target)
 {
 	const ImageHeader *header = (const ImageHeader *) image;
 	const char *at = first_row(header);
-	RowTarget	target;
 	TupleTableSlot *slot;
 
-	set_target(&target, desc, to);
-	check_types(header->ncolumns, (const Oid *) (header + 1), target.dense);
-	slot = MakeSingleTupleTableSlot(target.dense, &TTSOpsMinimalTuple);
+	check_types(header->ncolumns, (const Oid *) (header + 1), target->dense);
+	if (header->nrows == 0)
+		return;
+	slot = MakeSingleTupleTableSlot(target->dense, &TTSOpsMinimalTuple);
 	for (uint64 i = 0; i < header->nrows; i++)
 	{
 		ExecStoreMinimalTuple(next_row(&at), slot, false);
-		put_row(&target, slot);
+		put_row(target, slot);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 }

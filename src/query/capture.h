@@ -17,10 +17,14 @@
 
 #include "postgres.h"
 
+#include "access/htup.h"
 #include "access/tupdesc.h"
+#include "executor/tuptable.h"
+#include "lib/stringinfo.h"
 #include "portability/instr_time.h"
 #include "query/source.h"
 #include "store/store.h"
+#include "tcop/dest.h"
 #include "utils/jsonb.h"
 #include "utils/tuplestore.h"
 
@@ -36,22 +40,64 @@ typedef struct ArcCapture
 extern void arc_capture_jsonb(const ArcSource *source, ArcCapture *capture);
 
 /*
- * The rows go to the tuplestore, whose rows are of desc, and as long as the
- * image is no larger than limit into the image; capture->value is NULL if it
- * would be larger, or if rows of these types cannot be kept.
+ * Where rows go: to a tuplestore, or one by one to a function.  A table that
+ * has lost columns has a row type with gaps; what a query returns has none, so
+ * the rows are spread over the type.
  */
-extern void arc_capture_rows(const ArcSource *source, TupleDesc desc,
-							 Tuplestorestate *to, Size limit,
-							 ArcCapture *capture);
+typedef void (*ArcRowSink) (void *arg, HeapTuple row);
+
+typedef struct ArcRowTarget
+{
+	TupleDesc	desc;			/* of the rows to return */
+	TupleDesc	dense;			/* the same without dropped columns */
+	Tuplestorestate *to;		/* or NULL: */
+	ArcRowSink	sink;			/* in whatever context; copies what it keeps */
+	void	   *arg;
+} ArcRowTarget;
+
+/* The rest is the caller's to set. */
+extern void arc_row_target_init(ArcRowTarget *target, TupleDesc desc);
+
+/* A row of the query as one of the target's type, palloc'd. */
+extern HeapTuple arc_row_target_form(const ArcRowTarget *target, TupleTableSlot *slot);
+
+/*
+ * The rows go to the target, and as long as the image is no larger than limit
+ * into the image; capture->value is NULL if it would be larger, or if rows of
+ * these types cannot be kept.  42804 if the types are not the target's.
+ */
+extern void arc_capture_rows(const ArcSource *source, const ArcRowTarget *target,
+							 Size limit, ArcCapture *capture);
 
 /* The image alone, however large. */
 extern void arc_capture_image(const ArcSource *source, ArcCapture *capture);
 
+/* Give the target the rows of an image; 42804 if the types are not its own. */
+extern void arc_replay_rows(const char *image, const ArcRowTarget *target);
+
+/* Would it do that? */
+extern bool arc_image_fits(const char *image, const ArcRowTarget *target);
+
 /*
- * Put the rows of an image into the tuplestore; 42804 if their types are not
- * those of desc.
+ * An image in the making.  Adding a row leaves what it took to flatten it in
+ * the context current at the call.
  */
-extern void arc_replay_rows(const char *image, TupleDesc desc, Tuplestorestate *to);
+typedef struct ArcImage
+{
+	StringInfoData data;
+	Size		limit;
+	bool		keeping;		/* the image is still being made */
+	bool		too_large;
+} ArcImage;
+
+extern void arc_image_start(ArcImage *image, TupleDesc desc, Size limit);
+extern void arc_image_add(ArcImage *image, TupleTableSlot *slot);
+
+/* Sets all but the cost. */
+extern void arc_image_finish(const ArcImage *image, ArcCapture *capture);
+
+/* Run the query into dest; returns the microseconds that took. */
+extern double arc_capture_run(const ArcSource *source, DestReceiver *dest);
 
 /*
  * Equal results? The order of rows counts only if both have it the same;

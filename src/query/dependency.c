@@ -38,8 +38,14 @@ add(ArcDependencies *dependencies, ArcDependency one, const char *words)
 	CHECK_FOR_INTERRUPTS();
 	for (int i = 0; i < dependencies->n; i++)
 	{
+		const ArcDependency *known = &dependencies->array[i];
+
+		if (known->token != one.token)
+			continue;
+
 		/* Keys that parameters are yet to say have no token. */
-		if (dependencies->array[i].token == one.token && one.token != 0)
+		if (one.token != 0 ||
+			(known->relid == one.relid && strcmp(dependencies->words[i], words) == 0))
 			return;
 	}
 
@@ -150,34 +156,45 @@ untracked_reason(Relation rel)
 /* What find_relation() looks for, and where it puts what it finds. */
 typedef struct Search
 {
-	const PlannedStmt *plan;	/* or NULL: all of each relation */
+	const ArcScanIndex *index;	/* or NULL: all of each relation */
 	bool		params_unknown;
 	ArcDependencies *dependencies;
 	ArcAssessment *assessment;
 } Search;
+
+/* How to depend on a relation. */
+typedef enum Depth
+{
+	NOT_AT_ALL,					/* see only whether it is tracked */
+	AS_READ,					/* on what the plan reads of it */
+	AS_ANCESTOR					/* as a whole, for a descendant's sake */
+} Depth;
 
 /*
  * Depend on what the plan reads of the relation: on keys, if that is all.  A
  * partitioned table has no rows of its own: if it tells keys its partitions
  * do, and they are in the plan as well.  Returns whether its ancestors are to
  * be depended on: a write through them tells their names, and the keys of the
- * rows.
+ * rows.  So an ancestor counts as a whole, even if of its own rows only keys
+ * are read.
  */
 static bool
-depend_on(const Search *search, Relation rel, const ArcTracking *tracking)
+depend_on(const Search *search, Relation rel, const ArcTracking *tracking, Depth depth)
 {
 	Oid			relid = RelationGetRelid(rel);
 	ArcScans	scans = {0};
 
-	if (search->plan != NULL && tracking->nkeys > 0)
+	if (depth == NOT_AT_ALL)
+		return false;
+	if (depth == AS_READ && search->index != NULL && tracking->nkeys > 0)
 	{
-		arc_keyscan_find(search->plan, rel, tracking, search->params_unknown, &scans);
+		arc_keyscan_find(search->index, rel, tracking, search->params_unknown, &scans);
 		if (scans.pinned)
 		{
 			add_keys(search->dependencies, relid, scans.keys);
 			return false;
 		}
-		if (scans.nscans == 0 && rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		if (!scans.read && rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 			return false;
 	}
 	add_relation(search->dependencies, relid);
@@ -191,10 +208,11 @@ depend_on(const Search *search, Relation rel, const ArcTracking *tracking)
  * change.
  */
 static void
-find_relation(const Search *search, Oid relid, bool depend)
+find_relation(const Search *search, Oid relid, Depth depth)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
 	List	   *parents = NIL;
+	Depth		above = NOT_AT_ALL;
 	ListCell   *lc;
 
 	if (rel == NULL)
@@ -211,8 +229,8 @@ find_relation(const Search *search, Oid relid, bool depend)
 		const ArcTracking *tracking = arc_tracking_of(rel);
 		ArcDependencies *dependencies = search->dependencies;
 
-		if (depend)
-			depend = depend_on(search, rel, tracking);
+		if (depend_on(search, rel, tracking, depth))
+			above = AS_ANCESTOR;
 		if (!tracking->tracked)
 			arc_assess_restrict(search->assessment, ARC_CACHE_BY_TTL, untracked_reason(rel));
 		else if (tracking->ttl > 0 &&
@@ -224,7 +242,7 @@ find_relation(const Search *search, Oid relid, bool depend)
 	relation_close(rel, NoLock);
 
 	foreach(lc, parents)
-		find_relation(search, lfirst_oid(lc), depend);
+		find_relation(search, lfirst_oid(lc), above);
 }
 
 void
@@ -232,7 +250,7 @@ arc_dependencies_find(const PlannedStmt *plan, bool params_unknown,
 					  ArcDependencies *dependencies, ArcAssessment *assessment)
 {
 	Search		search = {
-		.plan = plan,
+		.index = arc_keyscan_index(plan),
 		.params_unknown = params_unknown,
 		.dependencies = dependencies,
 		.assessment = assessment
@@ -240,7 +258,7 @@ arc_dependencies_find(const PlannedStmt *plan, bool params_unknown,
 	ListCell   *lc;
 
 	foreach(lc, plan->relationOids)
-		find_relation(&search, lfirst_oid(lc), true);
+		find_relation(&search, lfirst_oid(lc), AS_READ);
 }
 
 static void
@@ -283,7 +301,7 @@ arc_dependencies_declare(ArcDependencies *dependencies, const Oid *relids, int n
 		check_declared(relids[i]);
 		LockRelationOid(relids[i], AccessShareLock);
 		foreach(lc, find_all_inheritors(relids[i], AccessShareLock, NULL))
-			find_relation(&search, lfirst_oid(lc), true);
+			find_relation(&search, lfirst_oid(lc), AS_READ);
 	}
 	return assessment.cacheability == ARC_CACHE_EXACT;
 }

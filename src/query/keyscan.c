@@ -25,6 +25,7 @@
 #include "query/plan_walker.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 
 /* In words, a value is shortened to so many bytes. */
@@ -37,15 +38,26 @@ typedef struct Value
 	char	   *words;			/* "= 42" */
 } Value;
 
-typedef struct KeyScan
+/* All scans of the plan that read one relation. */
+typedef struct RelationScans
+{
+	Oid			relid;			/* hash key */
+	bool		by_others;		/* another extension or a foreign server reads it */
+	List	   *plans;
+} RelationScans;
+
+struct ArcScanIndex
 {
 	const PlannedStmt *plan;
+	HTAB	   *relations;
+};
+
+/* The scan at hand. */
+typedef struct KeyScan
+{
 	Relation	rel;
 	const ArcTracking *tracking;
 	bool		params_unknown;
-	ArcScans   *scans;
-
-	/* of the scan at hand */
 	Index		scanrelid;
 	List	   *index_columns;	/* what INDEX_VAR stands for, or NIL */
 } KeyScan;
@@ -442,62 +454,43 @@ reads_table(Plan *plan)
 	}
 }
 
-static bool
-is_of_relation(const KeyScan *scan, Index rti)
+static void
+add_scan(ArcScanIndex *index, Index rti, Plan *plan)
 {
-	RangeTblEntry *rte;
+	RangeTblEntry *rte = rti > 0 ? rt_fetch(rti, index->plan->rtable) : NULL;
+	RelationScans *scans;
+	bool		found;
 
-	if (rti == 0)
-		return false;
-	rte = rt_fetch(rti, scan->plan->rtable);
-	return rte->rtekind == RTE_RELATION && rte->relid == RelationGetRelid(scan->rel);
-}
-
-/* What another extension or a foreign server reads is not ours to judge. */
-static bool
-is_read_by_others(const KeyScan *scan, Plan *plan)
-{
-	int			rti = -1;
-
-	if (IsA(plan, ForeignScan))
-		return is_of_relation(scan, ((Scan *) plan)->scanrelid);
-	if (!IsA(plan, CustomScan))
-		return false;
-	while ((rti = bms_next_member(((CustomScan *) plan)->custom_relids, rti)) >= 0)
+	if (rte == NULL || rte->rtekind != RTE_RELATION)
+		return;
+	scans = hash_search(index->relations, &rte->relid, HASH_ENTER, &found);
+	if (!found)
 	{
-		if (is_of_relation(scan, rti))
-			return true;
+		scans->by_others = false;
+		scans->plans = NIL;
 	}
-	return is_of_relation(scan, ((Scan *) plan)->scanrelid);
+	if (plan == NULL)
+		scans->by_others = true;
+	else
+		scans->plans = lappend(scans->plans, plan);
 }
 
 static bool
 visit_plan(Plan *plan, void *context)
 {
-	KeyScan    *scan = context;
-	List	   *keys;
+	ArcScanIndex *index = context;
+	int			rti = -1;
 
-	if (is_read_by_others(scan, plan))
+	if (reads_table(plan))
+		add_scan(index, ((Scan *) plan)->scanrelid, plan);
+	else if (IsA(plan, ForeignScan))
+		add_scan(index, ((Scan *) plan)->scanrelid, NULL);
+	else if (IsA(plan, CustomScan))
 	{
-		scan->scans->nscans++;
-		scan->scans->pinned = false;
-		return true;
+		add_scan(index, ((Scan *) plan)->scanrelid, NULL);
+		while ((rti = bms_next_member(((CustomScan *) plan)->custom_relids, rti)) >= 0)
+			add_scan(index, rti, NULL);
 	}
-	if (!reads_table(plan) || !is_of_relation(scan, ((Scan *) plan)->scanrelid))
-		return false;
-
-	scan->scans->nscans++;
-	scan->scanrelid = ((Scan *) plan)->scanrelid;
-	scan->index_columns = IsA(plan, IndexOnlyScan) ?
-		((IndexOnlyScan *) plan)->indextlist : NIL;
-	keys = pin(scan, conditions_of(plan));
-	if (keys == NIL ||
-		list_length(keys) + list_length(scan->scans->keys) > ARC_PINNED_KEYS_MAX)
-	{
-		scan->scans->pinned = false;
-		return true;
-	}
-	scan->scans->keys = list_concat(scan->scans->keys, keys);
 	return false;
 }
 
@@ -507,23 +500,58 @@ visit_expression(Node *node, void *context)
 	return false;
 }
 
+ArcScanIndex *
+arc_keyscan_index(const PlannedStmt *plan)
+{
+	ArcScanIndex *index = palloc(sizeof(ArcScanIndex));
+	HASHCTL		ctl = {
+		.keysize = sizeof(Oid),
+		.entrysize = sizeof(RelationScans),
+		.hcxt = CurrentMemoryContext
+	};
+
+	index->plan = plan;
+	index->relations = hash_create("arcache scans of a plan", 32, &ctl,
+								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	(void) arc_plan_walk(plan, visit_plan, visit_expression, index);
+	return index;
+}
+
 void
-arc_keyscan_find(const PlannedStmt *plan, Relation rel, const ArcTracking *tracking,
+arc_keyscan_find(const ArcScanIndex *index, Relation rel, const ArcTracking *tracking,
 				 bool params_unknown, ArcScans *scans)
 {
+	Oid			relid = RelationGetRelid(rel);
+	RelationScans *all = hash_search(index->relations, &relid, HASH_FIND, NULL);
 	KeyScan		scan = {
-		.plan = plan,
 		.rel = rel,
 		.tracking = tracking,
-		.params_unknown = params_unknown,
-		.scans = scans
+		.params_unknown = params_unknown
 	};
+	ListCell   *lc;
 
 	*scans = (ArcScans)
 	{
-		.pinned = true
+		0
 	};
-	(void) arc_plan_walk(plan, visit_plan, visit_expression, &scan);
-	if (scans->nscans == 0)
-		scans->pinned = false;
+	if (all == NULL)
+		return;
+	scans->read = true;
+	if (all->by_others)
+		return;
+	foreach(lc, all->plans)
+	{
+		Plan	   *plan = lfirst(lc);
+		List	   *keys;
+
+		scan.scanrelid = ((Scan *) plan)->scanrelid;
+		scan.index_columns = IsA(plan, IndexOnlyScan) ?
+			((IndexOnlyScan *) plan)->indextlist : NIL;
+		keys = pin(&scan, conditions_of(plan));
+		if (keys == NIL ||
+			list_length(keys) + list_length(scans->keys) > ARC_PINNED_KEYS_MAX)
+			return;
+		scans->keys = list_concat(scans->keys, keys);
+	}
+	scans->pinned = true;
 }

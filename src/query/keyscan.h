@@ -35,16 +35,21 @@ typedef struct ArcPinnedKey
 
 typedef struct ArcScans
 {
-	int			nscans;			/* of the relation, in the plan */
-	bool		pinned;			/* each of them, to keys */
+	bool		read;			/* the plan has scans of the relation */
+	bool		pinned;			/* each of them is restricted to keys */
 	List	   *keys;			/* of ArcPinnedKey *, if pinned */
 } ArcScans;
+
+/* The scans of a plan, by relation. */
+typedef struct ArcScanIndex ArcScanIndex;
+
+extern ArcScanIndex *arc_keyscan_index(const PlannedStmt *plan);
 
 /*
  * The relation must be open.  With params_unknown the plan still has
  * parameters; the keys that they pin have words and no token.
  */
-extern void arc_keyscan_find(const PlannedStmt *plan, Relation rel,
+extern void arc_keyscan_find(const ArcScanIndex *index, Relation rel,
 							 const ArcTracking *tracking, bool params_unknown,
 							 ArcScans *scans);
 

@@ -15,7 +15,9 @@
  *
  * An ArcLookup lives in the memory context it was made in, and describes the
  * table as it was then: ask arc_lookup_is_current() before each use, with the
- * table locked or not.  Reading raises what that query raises.
+ * table locked or not.  Reading raises what that query raises.  If it finds
+ * that the table has changed meanwhile it returns false: make the lookup and
+ * the values again, for the columns' types may be others, and start over.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,6 +28,8 @@
 
 #include "access/htup.h"
 #include "access/tupdesc.h"
+#include "query/cacheability.h"
+#include "query/dependency.h"
 #include "store/store.h"
 
 typedef struct ArcLookup
@@ -43,7 +47,9 @@ typedef struct ArcLookup
 
 /*
  * Lookups by these columns, or (no columns) by the primary key; NULL if there
- * is none.  The prefix is copied; NULL makes it of the table's oid.
+ * is none.  The prefix is copied; NULL makes it of the table's oid.  Without a
+ * primary key max_rows takes the first by all columns that have an order.
+ * 42809 if it is not a table, 42883 if a column's type knows no equality.
  */
 extern ArcLookup *arc_lookup_make(Oid relid, const AttrNumber *columns, int ncolumns,
 								  ArcKeySpace space, const char *prefix, int max_rows);
@@ -65,11 +71,34 @@ typedef struct ArcLookupCall
 	bool		bypass;			/* compute, and leave the cache alone */
 } ArcLookupCall;
 
-/* Called for each row, in the order of the keys; copy the row to keep it. */
+/*
+ * Called for each row, in the order of the keys and in the memory context of
+ * the call; copy the row to keep it.
+ */
 typedef void (*ArcLookupSink) (void *arg, int key, HeapTuple row);
-extern void arc_lookup_read(const ArcLookupCall *call, ArcLookupSink sink, void *arg);
+
+/* False, and the sink was not called, if the lookup is not current any more. */
+extern pg_nodiscard bool arc_lookup_read(const ArcLookupCall *call,
+										 ArcLookupSink sink, void *arg);
+
+/* -- entries by hand ------------------------------------------------------- */
 
 /* The current user's entry of these values; false if the name is too long. */
 extern bool arc_lookup_entry_key(const ArcLookup *lookup, const Datum *values, ArcKey *key);
+
+/* The rows of such an entry, which the caller has pinned. */
+extern void arc_lookup_replay(const ArcLookup *lookup, const ArcSharedEntry *entry,
+							  ArcLookupSink sink, void *arg);
+
+/* The value of an entry of a single row; NULL if its types cannot be kept. */
+extern void *arc_lookup_image(const ArcLookup *lookup, HeapTuple row, Size *size);
+
+/*
+ * What the rows of these values depend on.  False as arc_lookup_read(); raises
+ * as the query would, for want of a privilege.
+ */
+extern pg_nodiscard bool arc_lookup_depend(const ArcLookup *lookup, const Datum *values,
+										   ArcAssessment *assessment,
+										   ArcDependencies *dependencies);
 
 #endif							/* ARC_LOOKUP_H */

@@ -3,9 +3,15 @@
  * readthrough.c
  *	  Give the result of a query, from the cache if possible.
  *
- * A result takes one of two forms: jsonb, or rows in a tuplestore.  What
- * differs between them is in a ResultForm; the way to a result is the same:
- * look, wait for whoever computes the same, look again, compute, publish.
+ * A result takes one of two forms: jsonb, or rows.  What differs between them
+ * is in an ArcResultForm; the way to a result is the same: look, wait for
+ * whoever computes the same, look again, compute, publish.
+ *
+ * The query of a lookup (lookup.h) was written for its table as that was then,
+ * and names it.  So the table is locked and the lookup asked whether it is
+ * current before the query is analysed, and the table that the analysis found
+ * is compared.  A hit needs no lock: whoever made the entry held one, hence
+ * has heard of all changes before, and by now so can we.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,36 +31,11 @@
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "query/capture.h"
+#include "query/lookup.h"
 #include "query/readthrough.h"
+#include "query/readthrough_internal.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
-
-typedef struct ResultForm ResultForm;
-
-struct ResultForm
-{
-	ArcKeySpace space;
-
-	/* Run the query, keep the result to return and one to store. */
-	void		(*compute) (ResultForm *form, const ArcSource *source, ArcCapture *capture);
-
-	/* Take the result from an entry. */
-	void		(*deliver) (ResultForm *form, const ArcSharedEntry *entry);
-
-	Jsonb	   *jsonb;			/* the result, of form jsonb */
-	TupleDesc	desc;			/* and of form rows */
-	Tuplestorestate *to;
-};
-
-/* A request with all that is made of it on the way. */
-typedef struct ReadThrough
-{
-	const ArcRequest *request;
-	ResultForm *form;
-	ArcReader	reader;
-	ArcKey		key;
-	ArcIdentity identity;
-	ArcSource  *source;
-} ReadThrough;
 
 /* -- keys -------------------------------------------------------------------------- */
 
@@ -79,33 +60,44 @@ arc_query_key(const char *query, ArrayType *params)
 
 /* -- preparing --------------------------------------------------------------------- */
 
-static void
-prepare(ReadThrough *read, const ArcRequest *request, ResultForm *form)
+void
+arc_asker_init(ArcAsker *asker, bool bypass)
 {
-	StringInfoData environment;
+	arc_reader_init(&asker->reader);
+	if (asker->reader.use == ARC_USABLE && asker->reader.serializable)
+		asker->reader.use = ARC_UNUSABLE_ISOLATION;
+	if (asker->reader.use == ARC_USABLE && bypass)
+		asker->reader.use = ARC_UNUSABLE_DISABLED;
+	initStringInfo(&asker->environment);
+	arc_environment_append(&asker->environment);
+}
+
+void
+arc_read_prepare(ArcRead *read, const ArcAsker *asker, const ArcRequest *request,
+				 ArcKeySpace space, ArcResultForm *form)
+{
 	const char *name = request->key;
-	uint32		params_size;
 
-	read->request = request;
-	read->form = form;
-	read->source = arc_source_make(request->query, request->params);
-	arc_reader_init(&read->reader);
-	if (read->reader.use == ARC_USABLE && read->reader.serializable)
-		read->reader.use = ARC_UNUSABLE_ISOLATION;
-
+	*read = (ArcRead)
+	{
+		.asker = asker, .request = request, .form = form
+	};
+	if (request->lookup == NULL)
+		read->source = arc_source_make(request->query, request->params);
 	if (name == NULL)
 		name = arc_query_key(request->query, request->params);
-	read->key = arc_cache_key(form->space, name,
+	read->key = arc_cache_key(space, name,
 							  request->key ? request->key_length : strlen(name));
 
-	initStringInfo(&environment);
-	arc_environment_append(&environment);
 	read->identity.query = request->query;
 	read->identity.query_size = strlen(request->query) + 1;
-	read->identity.params = arc_source_params_image(read->source, &params_size);
-	read->identity.params_size = params_size;
-	read->identity.environment = environment.data;
-	read->identity.environment_size = environment.len;
+	read->identity.params = request->params_image;
+	read->identity.params_size = request->params_size;
+	if (read->source != NULL)
+		read->identity.params = arc_source_params_image(read->source,
+														&read->identity.params_size);
+	read->identity.environment = asker->environment.data;
+	read->identity.environment_size = asker->environment.len;
 }
 
 /* -- hits --------------------------------------------------------------------------- */
@@ -129,9 +121,10 @@ arc_check_entry_privileges(const ArcSharedEntry *entry)
 		arc_source_check_privileges(source);
 }
 
-static bool
-try_hit(ReadThrough *read, ArcVerdict *verdict)
+bool
+arc_read_try_hit(ArcRead *read, ArcVerdict *verdict)
 {
+	const ArcReader *reader = &read->asker->reader;
 	ArcSharedEntry *entry;
 
 	if (arc_pending_touches(&read->key))
@@ -139,10 +132,16 @@ try_hit(ReadThrough *read, ArcVerdict *verdict)
 		*verdict = ARC_VERDICT_OWN_WRITES;
 		return false;
 	}
-	entry = arc_cache_find(&read->reader, &read->key, &read->identity, verdict);
+	entry = arc_cache_find(reader, &read->key, &read->identity, verdict);
 	if (entry == NULL)
 		return false;
-	if (read->reader.recovery)
+	if (read->request->lookup != NULL && !arc_lookup_is_current(read->request->lookup))
+	{
+		arc_pin_release(entry);
+		*verdict = ARC_VERDICT_MISS;
+		return false;
+	}
+	if (reader->recovery)
 		arc_check_entry_privileges(entry);
 	arc_verify_hit(entry);
 	read->form->deliver(read->form, entry);
@@ -197,21 +196,27 @@ effective_ttl(int64 requested, const ArcDependencies *dependencies)
 
 /* By ttl alone a result is kept only if the call, or the default, says so. */
 static bool
-lacks_ttl(const ReadThrough *read, const ArcAssessment *assessment)
+lacks_ttl(const ArcRead *read, const ArcAssessment *assessment)
 {
-	return (assessment->cacheability == ARC_CACHE_BY_TTL || read->reader.recovery) &&
+	return (assessment->cacheability == ARC_CACHE_BY_TTL || read->asker->reader.recovery) &&
 		read->request->ttl == 0 && arc_default_ttl == 0;
 }
 
-static void
-publish(ReadThrough *read, ArcFill *fill, const ArcCapture *capture,
-		ArcAssessment *assessment, ArcDependencies *dependencies)
+void
+arc_read_publish(ArcRead *read, ArcFill *fill, const ArcCapture *capture,
+				 const ArcAssessment *assessment, ArcDependencies *dependencies)
 {
 	StringInfoData settings;
 	ArcResult	result = {0};
 	int64		ttl = effective_ttl(read->request->ttl, dependencies);
 
-	if (assessment->cacheability == ARC_CACHE_BY_TTL || read->reader.recovery)
+	if (capture->value == NULL)
+	{
+		arc_stats_count(capture->too_large ? ARC_REJECTED_OVERSIZE :
+						ARC_BYPASS_UNCACHEABLE);
+		return;
+	}
+	if (assessment->cacheability == ARC_CACHE_BY_TTL || read->asker->reader.recovery)
 		result.coherence = ARC_COHERENCE_TTL;
 	else if (assessment->opaque != NULL)
 		result.coherence = ARC_COHERENCE_DECLARED;
@@ -252,10 +257,9 @@ may_read_untold_writes(const ArcAssessment *assessment)
 		arc_writeset_xid() != 0;
 }
 
-/* Count the miss, or why it is none; returns whether there is a use in a fill. */
-static bool
-count_miss(const ArcFill *fill, const ArcAssessment *assessment,
-		   const ArcDependencies *dependencies)
+bool
+arc_read_count_miss(const ArcFill *fill, const ArcAssessment *assessment,
+					const ArcDependencies *dependencies)
 {
 	if (assessment->cacheability == ARC_CACHE_NEVER)
 		arc_stats_count(ARC_BYPASS_UNCACHEABLE);
@@ -279,53 +283,87 @@ typedef struct Prepared
 	ArcDependencies dependencies;
 } Prepared;
 
-/* Analyse, plan, assess; raises if the query cannot be cached for its own sake. */
-static void
-prepare_query(ReadThrough *read, Prepared *prepared)
+/*
+ * Before the analysis of a lookup's query.  The lock also makes us hear of
+ * what changed while we waited for it.
+ */
+static bool
+is_still_meant(const ArcLookup *lookup)
 {
-	/* Before the query is analysed: see cache.h. */
-	arc_fill_open(&prepared->fill, &read->reader, &read->key);
-	arc_source_analyse(read->source);
-	assess(read->source, read->request->depends_on, &prepared->assessment,
-		   &prepared->dependencies);
-	if (prepared->assessment.cacheability == ARC_CACHE_REFUSED)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("query cannot be cached"),
-				 errdetail_internal("%s", prepared->assessment.reason)));
+	LockRelationOid(lookup->relid, AccessShareLock);
+	return arc_lookup_is_current(lookup);
 }
 
-/* Compute a query that has been prepared, and store nothing. */
-static void
-compute_only(ReadThrough *read)
+/* And after it: schemas are renamed without regard to locks on tables. */
+static bool
+reads_table(const ArcSource *source, const ArcLookup *lookup)
 {
-	ArcCapture	capture;
+	return linitial_node(RangeTblEntry, source->query->rtable)->relid == lookup->relid;
+}
 
-	read->form->compute(read->form, read->source, &capture);
+/* The caller of a lookup has not written its query, so nothing is his fault. */
+bool
+arc_read_assess(ArcSource *source, const ArcRequest *request,
+				ArcAssessment *assessment, ArcDependencies *dependencies)
+{
+	const ArcLookup *lookup = request->lookup;
+
+	if (lookup != NULL && !is_still_meant(lookup))
+		return false;
+	arc_source_analyse(source);
+	if (lookup != NULL && source->refusal == NULL && !reads_table(source, lookup))
+		return false;
+	assess(source, request->depends_on, assessment, dependencies);
+	if (assessment->cacheability == ARC_CACHE_REFUSED)
+	{
+		if (lookup == NULL || source->refusal != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("query cannot be cached"),
+					 errdetail_internal("%s", assessment->reason)));
+		assessment->cacheability = ARC_CACHE_NEVER;
+	}
+	return true;
+}
+
+/* A query that is ready to be run, in the fill that was opened before. */
+static bool
+prepare_query(ArcRead *read, Prepared *prepared)
+{
+	if (read->source == NULL)
+		read->source = arc_source_remake(read->identity.query, read->identity.params,
+										 read->identity.params_size);
+
+	/* Before the query is analysed: see cache.h. */
+	arc_fill_open(&prepared->fill, &read->asker->reader, &read->key);
+	return arc_read_assess(read->source, read->request, &prepared->assessment,
+						   &prepared->dependencies);
 }
 
 /* Without the cache. */
-static void
-compute_alone(ReadThrough *read)
+static bool
+compute_alone(ArcRead *read)
 {
 	Prepared	prepared;
+	ArcCapture	capture;
 
-	prepare_query(read, &prepared);
-	compute_only(read);
+	if (!prepare_query(read, &prepared))
+		return false;
+	read->form->compute(read->form, read->source, &capture);
+	return true;
 }
 
 static void
-compute_and_publish(ReadThrough *read, Prepared *prepared)
+compute(ArcRead *read, Prepared *prepared)
 {
+	bool		publishes = arc_read_count_miss(&prepared->fill, &prepared->assessment,
+												&prepared->dependencies);
 	ArcCapture	capture;
 
 	read->form->compute(read->form, read->source, &capture);
-	if (capture.value != NULL)
-		publish(read, &prepared->fill, &capture, &prepared->assessment,
-				&prepared->dependencies);
-	else
-		arc_stats_count(capture.too_large ? ARC_REJECTED_OVERSIZE :
-						ARC_BYPASS_UNCACHEABLE);
+	if (publishes)
+		arc_read_publish(read, &prepared->fill, &capture, &prepared->assessment,
+						 &prepared->dependencies);
 }
 
 /* -- the way ------------------------------------------------------------------------- */
@@ -336,7 +374,7 @@ compute_and_publish(ReadThrough *read, Prepared *prepared)
  * already: while others wait for him he waits for nobody else's.
  */
 static bool
-is_worth_a_flight(const ReadThrough *read, const Prepared *prepared, ArcVerdict verdict)
+is_worth_a_flight(const ArcRead *read, const Prepared *prepared, ArcVerdict verdict)
 {
 	return !read->request->force && verdict != ARC_VERDICT_TOO_OLD &&
 		prepared->assessment.cacheability != ARC_CACHE_NEVER &&
@@ -346,54 +384,54 @@ is_worth_a_flight(const ReadThrough *read, const Prepared *prepared, ArcVerdict 
 							 prepared->dependencies.n);
 }
 
-static void
-read_through(ReadThrough *read)
+bool
+arc_read_through(ArcRead *read)
 {
 	ArcVerdict	verdict = ARC_VERDICT_MISS;
 	ArcFlight	flight = ARC_FLIGHT_ALONE;
 	Prepared	prepared;
 
-	if (read->reader.use != ARC_USABLE)
+	if (read->asker->reader.use != ARC_USABLE)
 	{
-		arc_reader_count_bypass(&read->reader);
-		compute_alone(read);
-		return;
+		arc_reader_count_bypass(&read->asker->reader);
+		return compute_alone(read);
 	}
-	if (arc_environment_has_temporary())
+	if (arc_environment_has_temporary() || read->key.length > ARC_KEY_MAX)
 	{
 		arc_stats_count(ARC_BYPASS_UNCACHEABLE);
-		compute_alone(read);
-		return;
+		return compute_alone(read);
 	}
-	if (!read->request->force && try_hit(read, &verdict))
-		return;
+	if (!read->request->force && arc_read_try_hit(read, &verdict))
+		return true;
 	if (verdict == ARC_VERDICT_OWN_WRITES)
 	{
 		arc_stats_count(ARC_BYPASS_OWN_WRITES);
-		compute_alone(read);
-		return;
+		return compute_alone(read);
 	}
 
-	prepare_query(read, &prepared);
+	if (!prepare_query(read, &prepared))
+		return false;
 	if (is_worth_a_flight(read, &prepared, verdict))
 		flight = arc_flight_enter(&read->key);
-	if (flight != ARC_FLIGHT_FOLLOWS || !try_hit(read, &verdict))
-	{
-		if (count_miss(&prepared.fill, &prepared.assessment, &prepared.dependencies))
-			compute_and_publish(read, &prepared);
-		else
-			compute_only(read);
-	}
+	if (flight != ARC_FLIGHT_FOLLOWS || !arc_read_try_hit(read, &verdict))
+		compute(read, &prepared);
 	arc_flight_leave(&read->key, flight);
+	return true;
 }
 
 /* -- forms --------------------------------------------------------------------------- */
 
+typedef struct JsonbForm
+{
+	ArcResultForm base;
+	Jsonb	   *jsonb;
+} JsonbForm;
+
 static void
-compute_jsonb(ResultForm *form, const ArcSource *source, ArcCapture *capture)
+compute_jsonb(ArcResultForm *form, const ArcSource *source, ArcCapture *capture)
 {
 	arc_capture_jsonb(source, capture);
-	form->jsonb = capture->value;
+	((JsonbForm *) form)->jsonb = capture->value;
 }
 
 static void *
@@ -406,62 +444,84 @@ copy_value(const ArcSharedEntry *entry)
 }
 
 static void
-deliver_jsonb(ResultForm *form, const ArcSharedEntry *entry)
+deliver_jsonb(ArcResultForm *form, const ArcSharedEntry *entry)
 {
-	form->jsonb = copy_value(entry);
+	((JsonbForm *) form)->jsonb = copy_value(entry);
 }
 
 Jsonb *
 arc_read_jsonb(const ArcRequest *request)
 {
-	ResultForm	form = {
-		.space = ARC_SPACE_VALUE,
-		.compute = compute_jsonb,
-		.deliver = deliver_jsonb
+	JsonbForm	form = {
+		.base = {
+			.compute = compute_jsonb,
+			.deliver = deliver_jsonb
+		}
 	};
-	ReadThrough read = {0};
+	ArcAsker	asker;
+	ArcRead		read;
 
-	prepare(&read, request, &form);
-	read_through(&read);
+	arc_asker_init(&asker, false);
+	arc_read_prepare(&read, &asker, request, ARC_SPACE_VALUE, &form.base);
+	(void) arc_read_through(&read);
 	return form.jsonb;
 }
 
-static Size
-image_limit(void)
+Size
+arc_read_image_limit(void)
 {
 	return arc_max_value_size > 0 ? (Size) arc_max_value_size * 1024 :
 		(Size) arc_memory * 1024 * 1024 / 8;
 }
 
 static void
-compute_rows(ResultForm *form, const ArcSource *source, ArcCapture *capture)
+compute_rows(ArcResultForm *form, const ArcSource *source, ArcCapture *capture)
 {
-	arc_capture_rows(source, form->desc, form->to, image_limit(), capture);
+	arc_capture_rows(source, &((ArcRowsForm *) form)->target,
+					 arc_read_image_limit(), capture);
 }
 
+/* In place, if the image is in one piece. */
 static void
-deliver_rows(ResultForm *form, const ArcSharedEntry *entry)
+deliver_rows(ArcResultForm *form, const ArcSharedEntry *entry)
 {
-	char	   *image = copy_value(entry);
+	const ArcRowTarget *target = &((ArcRowsForm *) form)->target;
+	ArcValueCursor cursor;
+	char	   *image;
 
-	arc_replay_rows(image, form->desc, form->to);
+	arc_value_first(entry, &cursor);
+	if (cursor.length == entry->value_size)
+	{
+		arc_replay_rows(cursor.data, target);
+		return;
+	}
+	image = copy_value(entry);
+	arc_replay_rows(image, target);
 	pfree(image);
+}
+
+void
+arc_rows_form_init(ArcRowsForm *form, const ArcRowTarget *target)
+{
+	form->base.compute = compute_rows;
+	form->base.deliver = deliver_rows;
+	form->target = *target;
 }
 
 void
 arc_read_rows(const ArcRequest *request, TupleDesc desc, Tuplestorestate *to)
 {
-	ResultForm	form = {
-		.space = ARC_SPACE_ROWS,
-		.compute = compute_rows,
-		.deliver = deliver_rows,
-		.desc = desc,
-		.to = to
-	};
-	ReadThrough read = {0};
+	ArcRowTarget target;
+	ArcRowsForm form;
+	ArcAsker	asker;
+	ArcRead		read;
 
-	prepare(&read, request, &form);
-	read_through(&read);
+	arc_row_target_init(&target, desc);
+	target.to = to;
+	arc_rows_form_init(&form, &target);
+	arc_asker_init(&asker, false);
+	arc_read_prepare(&read, &asker, request, ARC_SPACE_ROWS, &form.base);
+	(void) arc_read_through(&read);
 }
 
 /* -- verification -------------------------------------------------------------------- */

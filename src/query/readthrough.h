@@ -33,6 +33,11 @@ typedef struct ArcRequest
 	ArrayType  *tags;			/* of text, or NULL */
 	ArrayType  *depends_on;		/* of regclass, or NULL */
 	bool		force;			/* compute and replace */
+
+	/* Of a lookup: its parameters as an image, see source.h, and itself. */
+	const char *params_image;
+	uint32		params_size;
+	const struct ArcLookup *lookup;
 } ArcRequest;
 
 extern Jsonb *arc_read_jsonb(const ArcRequest *request);

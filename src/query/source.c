@@ -51,6 +51,14 @@ arc_source_make(const char *query, ArrayType *params)
 	return source;
 }
 
+void
+arc_source_append_param(StringInfo image, const char *text)
+{
+	appendStringInfoChar(image, text ? '=' : '?');
+	if (text)
+		appendBinaryStringInfo(image, text, strlen(text) + 1);
+}
+
 char *
 arc_source_params_image(const ArcSource *source, uint32 *size)
 {
@@ -58,13 +66,7 @@ arc_source_params_image(const ArcSource *source, uint32 *size)
 
 	initStringInfo(&image);
 	for (int i = 0; i < source->nparams; i++)
-	{
-		const char *text = source->param_texts[i];
-
-		appendStringInfoChar(&image, text ? '=' : '?');
-		if (text)
-			appendBinaryStringInfo(&image, text, strlen(text) + 1);
-	}
+		arc_source_append_param(&image, source->param_texts[i]);
 	*size = image.len;
 	return image.data;
 }

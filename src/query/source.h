@@ -15,6 +15,7 @@
 
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "nodes/params.h"
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
@@ -48,5 +49,8 @@ extern void arc_source_check_privileges(const ArcSource *source);
 
 /* The parameters as bytes: each NULL or a text, never two ways the same. */
 extern char *arc_source_params_image(const ArcSource *source, uint32 *size);
+
+/* The next parameter to such an image. */
+extern void arc_source_append_param(StringInfo image, const char *text);
 
 #endif							/* ARC_SOURCE_H */

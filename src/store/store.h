@@ -46,8 +46,17 @@
 typedef enum ArcKeySpace
 {
 	ARC_SPACE_VALUE,			/* jsonb, by arcache_set or arcache_get_or_set */
-	ARC_SPACE_ROWS				/* tuples, by arcache_query */
+	ARC_SPACE_ROWS,				/* tuples, by arcache_query */
+	ARC_SPACE_ROW,				/* tuples of a table, by its primary key */
+	ARC_SPACE_RELATED			/* tuples of a table, by a relationship */
 } ArcKeySpace;
+
+/* Sets of spaces: those whose keys the user names, and all. */
+#define ARC_SPACE_MASK(space)	(1u << (space))
+#define ARC_SPACES_NAMED \
+	(ARC_SPACE_MASK(ARC_SPACE_VALUE) | ARC_SPACE_MASK(ARC_SPACE_ROWS))
+#define ARC_SPACES_ALL \
+	(ARC_SPACES_NAMED | ARC_SPACE_MASK(ARC_SPACE_ROW) | ARC_SPACE_MASK(ARC_SPACE_RELATED))
 
 typedef struct ArcKey
 {

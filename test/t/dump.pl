@@ -1,5 +1,5 @@
-# Tracking is in the triggers, so pg_dump carries it; DROP EXTENSION takes it
-# away.
+# Tracking is in the triggers, and relationships are in a table of the
+# extension's, so pg_dump carries them; DROP EXTENSION takes them away.
 
 use strict;
 use warnings FATAL => 'all';
@@ -22,6 +22,9 @@ my $tracking = q(
 	         WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid)
 	  FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
 	 WHERE p.proname = 'arcache_track' ORDER BY c.relname COLLATE "C");
+my $relationships = q(
+	SELECT parent, name, kind, child, parent_columns, child_columns, enabled, ttl
+	  FROM arcache_relationships ORDER BY parent::text COLLATE "C", name);
 my $relations = q(SELECT relation::text, ttl, auto FROM arcache_relations ORDER BY relation::text COLLATE "C");
 
 $node->safe_psql('postgres', q(
@@ -49,6 +52,21 @@ $node->safe_psql('source', q(
 	       arcache_enable('by_hand', auto => false), arcache_enable('p'), arcache_enable('parent'),
 	       arcache_enable('"Odd ""Name"""."Table $1"');
 ));
+$node->safe_psql('source', q(
+	CREATE TABLE owner (id int PRIMARY KEY, "e mail" text UNIQUE);
+	CREATE TABLE "Odd ""Name"".pet" (id int PRIMARY KEY, owner_id int REFERENCES owner, "of" text REFERENCES owner ("e mail"));
+	CREATE TABLE gone (id int PRIMARY KEY, owner_id int REFERENCES owner);
+	INSERT INTO owner VALUES (1, 'a'), (2, 'b');
+	INSERT INTO "Odd ""Name"".pet" VALUES (1, 1, 'b'), (2, 1, 'b'), (3, 2, 'a');
+	SELECT arcache_has_many('owner', 'pets', '"Odd ""Name"".pet"', '{owner_id}', ttl => '1 h'),
+	       arcache_has_one('owner', 'pets: \\first', '"Odd ""Name"".pet"', '{of}', enabled => false),
+	       arcache_belongs_to('"Odd ""Name"".pet"', 'owner', 'owner', '{of}'),
+	       arcache_has_many('owner', 'gone', 'gone');
+	DROP TABLE gone;
+));
+my $defined = $node->safe_psql('source', $relationships);
+is(scalar(split /\n/, $defined), 3, 'three relationships are defined');
+is($node->safe_psql('source', 'SELECT count(*) FROM arcache_relationship'), '4', 'one more dangles');
 my $triggers = $node->safe_psql('source', $tracking);
 is(scalar(split /\n/, $triggers), 9, 'nine tables are tracked');
 unlike($triggers, qr/\|O\|/, 'all triggers fire always');
@@ -68,6 +86,20 @@ sub check_exact
 		qq([{"s": 3}]\n[{"s": 3}]\n[{"s": 2}]\n[{"s": 3}]), "$what: partitions are tracked");
 }
 
+sub check_relationships
+{
+	my ($where, $db, $what) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	is($where->safe_psql($db, $relationships), $defined, "$what: relationships are as they were");
+	is($where->safe_psql($db, 'SELECT count(*) FROM arcache_relationship'), '3', 'and none dangles');
+	return is($where->safe_psql($db, q(
+			SELECT id FROM arcache_related(NULL::"Odd ""Name"".pet", 'owner', 'pets', 1);
+			SELECT id FROM arcache_related(NULL::owner, '"Odd ""Name"".pet"', 'owner', 3);
+			SELECT id FROM arcache_related(NULL::"Odd ""Name"".pet", 'owner', 'pets: \\first', 2))),
+		"1\n2\n1\n1", "$what: and work from the first read");
+}
+
 # -- to another database -------------------------------------------------------
 
 $node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('source') ], 'pg_dump');
@@ -80,6 +112,7 @@ $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $
 is($node->safe_psql('copy', $tracking), $triggers, 'tracking is as it was');
 is($node->safe_psql('copy', $relations), $node->safe_psql('source', $relations), 'and shown so');
 check_exact($node, 'copy', 'restored');
+check_relationships($node, 'copy', 'restored');
 
 # As a custom archive, in parallel, over what is there.
 $node->command_ok([ 'pg_dump', '-Fc', '-f', "$dump.c", '-d', $node->connstr('source') ], 'pg_dump -Fc');
@@ -88,6 +121,7 @@ $node->safe_psql('copy', q(
 $node->command_ok([ 'pg_restore', '-j2', '--clean', '--if-exists', '-d', $node->connstr('copy'), "$dump.c" ],
 	'pg_restore --clean');
 is($node->safe_psql('copy', $tracking), $triggers, 'tracking is as it was');
+check_relationships($node, 'copy', 'pg_restore --clean');
 is($node->safe_psql('copy', q(SELECT arcache_get_or_set('k', 'SELECT sum(x) AS s FROM plain'))), '[{"s": 3}]',
 	'and what was cached is not served');
 
@@ -112,9 +146,11 @@ $bare->start;
 $bare->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $bare->connstr('postgres') ],
 	'restored in a server that has not preloaded it');
 is($bare->safe_psql('postgres', $tracking), $triggers, 'tracking is as it was');
+is($bare->safe_psql('postgres', $relationships), $defined, 'relationships are as they were');
 $bare->append_conf('postgresql.conf', "shared_preload_libraries = 'arcache'");
 $bare->restart;
 check_exact($bare, 'postgres', 'preloaded');
+check_relationships($bare, 'postgres', 'preloaded');
 
 # -- in another schema ---------------------------------------------------------
 
@@ -123,6 +159,9 @@ $node->safe_psql('elsewhere', q(
 	CREATE EXTENSION arcache SCHEMA cache;
 	CREATE TABLE plain (x int); INSERT INTO plain VALUES (1), (2);
 	SELECT cache.arcache_enable('plain', '1h');
+	CREATE TABLE tree (id int PRIMARY KEY, above int REFERENCES tree);
+	INSERT INTO tree VALUES (1, NULL), (2, 1);
+	SELECT cache.arcache_has_many('tree', 'below', 'tree');
 ));
 $node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('elsewhere') ], 'pg_dump of another schema');
 $node->safe_psql('postgres', 'DROP DATABASE copy; CREATE DATABASE copy');
@@ -136,6 +175,9 @@ is($node->safe_psql('copy', q(
 		SELECT cache.arcache_get_or_set('k', 'SELECT sum(x) AS s FROM plain'))),
 	qq([{"s": 3}]\n[{"s": 5}]), 'and works');
 
+is($node->safe_psql('copy', q(SELECT id FROM cache.arcache_related(NULL::tree, 'tree', 'below', 1))), '2',
+	'relationships do, too');
+
 # -- DROP EXTENSION ------------------------------------------------------------
 
 # The views are the extension's own; nothing else keeps it.
@@ -144,11 +186,13 @@ $fill->query_safe(q(SELECT arcache_get_or_set('k', 'SELECT sum(x) AS s FROM plai
 is(scalar $node->psql('source', 'DROP EXTENSION arcache'), 0, 'DROP EXTENSION without CASCADE');
 is($node->safe_psql('source', q(SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal)), '0', 'no trigger is left');
 is($node->safe_psql('source', q(SELECT count(*) FROM pg_proc WHERE proname LIKE 'arcache%')), '0', 'nor a function');
+is($node->safe_psql('source', q(SELECT count(*) FROM pg_class WHERE relname LIKE 'arcache%')), '0', 'nor a table or view');
 $node->safe_psql('source', 'UPDATE plain SET x = x + 1; TRUNCATE p');
 $fill->query_safe('CREATE EXTENSION arcache');
 is($fill->query_safe(q(SELECT arcache_get_or_set('k', 'SELECT sum(x) AS s FROM plain'))), '[{"s": 5}]',
 	'created again, it does not serve what was');
 is($fill->query_safe('SELECT relation FROM arcache_relations'), 'm', 'and tracks no table');
+is($fill->query_safe('SELECT count(*) FROM arcache_relationship'), '0', 'and has no relationship');
 $fill->query_safe('UPDATE plain SET x = x + 1');
 is($fill->query_safe(q(SELECT arcache_get_or_set('k', 'SELECT sum(x) AS s FROM plain'))), '[{"s": 7}]',
 	'nor does it cache one');

@@ -159,6 +159,153 @@ is($different, 0, "cached equals uncached, $reads times");
 $publisher->wait_for_catchup('sub');
 all_equal('and afterwards');
 
+# -- key by key ------------------------------------------------------------------
+
+# Row triggers fire in the workers, statement triggers do not.  "r" is published
+# through its root: the worker finds the partition of each row, and moves rows.
+my $ddl_keys = q(
+	CREATE TABLE o (id int PRIMARY KEY, user_id int, x int);
+	CREATE TABLE r (id int, user_id int, x int, PRIMARY KEY (id, user_id)) PARTITION BY RANGE (user_id);
+	CREATE TABLE r1 PARTITION OF r FOR VALUES FROM (0) TO (5);
+	CREATE TABLE r2 PARTITION OF r FOR VALUES FROM (5) TO (100);
+);
+$publisher->safe_psql('postgres', $ddl_keys . q(
+	INSERT INTO o SELECT i, i % 10, i FROM generate_series(1, 30) i;
+	INSERT INTO r SELECT i, i % 10, i FROM generate_series(1, 30) i;
+	CREATE PUBLICATION keys FOR TABLE o, r WITH (publish_via_partition_root = true);
+));
+
+# What the triggers in the worker see: through the cache and without it.
+$subscriber->safe_psql('postgres', $ddl_keys . q(
+	CREATE TABLE seen (id int, at text, cached text, uncached text);
+	CREATE TABLE audit (user_id int, n int);
+	CREATE INDEX ON audit (user_id);
+	SELECT arcache_enable('o', keys => '{id,user_id}'), arcache_enable('r', keys => '{user_id}'),
+		arcache_enable('audit', keys => '{user_id}');
+	CREATE FUNCTION spy() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
+	DECLARE
+		q text := 'SELECT id, x FROM o WHERE user_id = ' || NEW.user_id || ' ORDER BY id';
+	BEGIN
+		INSERT INTO seen SELECT NEW.id, TG_WHEN, arcache_get_or_set('user ' || NEW.user_id, q),
+			(SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'x', x) ORDER BY id), '[]') FROM o WHERE user_id = NEW.user_id);
+		IF TG_WHEN = 'AFTER' THEN
+			INSERT INTO audit VALUES (NEW.user_id, NEW.x);
+			IF NEW.id = 30 THEN
+				PERFORM pg_advisory_lock_shared(815);
+				PERFORM pg_advisory_unlock_shared(815);
+			END IF;
+		END IF;
+		RETURN NEW;
+	END $$;
+	CREATE TRIGGER a_spy BEFORE INSERT OR UPDATE ON o FOR EACH ROW EXECUTE FUNCTION spy();
+	CREATE TRIGGER z_spy AFTER INSERT OR UPDATE ON o FOR EACH ROW EXECUTE FUNCTION spy();
+	ALTER TABLE o ENABLE ALWAYS TRIGGER a_spy, ENABLE ALWAYS TRIGGER z_spy;
+));
+$subscriber->safe_psql('postgres',
+	"CREATE SUBSCRIPTION keys CONNECTION '" . $publisher->connstr . " dbname=postgres' PUBLICATION keys"
+	  . ' WITH (two_phase = on)');
+$subscriber->wait_for_subscription_sync($publisher, 'keys');
+
+# The queries of users 0 .. 9, by their key in the cache.
+sub user_queries
+{
+	my %queries;
+
+	foreach my $user (0 .. 9)
+	{
+		$queries{"user $user"} = "SELECT id, x FROM o WHERE user_id = $user ORDER BY id";
+		$queries{"r $user"} = "SELECT id, x FROM r WHERE user_id = $user ORDER BY id";
+		$queries{"audit $user"} = "SELECT count(*) AS n, sum(n) AS s FROM audit WHERE user_id = $user";
+	}
+	return \%queries;
+}
+
+# Read all of them, in the session, and say which were not in the cache.  Each
+# must be what the query returns in the same snapshot.
+sub read_users
+{
+	my ($session, $what) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $queries = user_queries();
+	my (@missed, @different);
+
+	foreach my $key (sort keys %$queries)
+	{
+		my $before = $session->query_safe('SELECT hits FROM arcache_stats');
+		my $equal = $session->query_safe(
+			"SELECT arcache_get_or_set('$key', '$queries->{$key}') ="
+			  . " (SELECT coalesce(jsonb_agg(to_jsonb(q)), '[]') FROM ($queries->{$key}) q)");
+
+		push @different, $key if $equal ne 't';
+		push @missed, $key if $session->query_safe('SELECT hits FROM arcache_stats') == $before;
+	}
+	is("@different", '', "$what: cached equals uncached");
+	return "@missed";
+}
+
+# Publish a change, and see that it ends what it should and nothing else.
+sub publish_keys
+{
+	my ($sql, $expected, $what) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	$publisher->safe_psql('postgres', $sql);
+	$publisher->wait_for_catchup('keys');
+	is(read_users($reader, $what), $expected, "$what: ends what it changes");
+	return;
+}
+
+read_users($reader, 'keys, initial synchronization');
+is(read_users($reader, 'nothing new'), '', 'all are in the cache');
+publish_keys('UPDATE o SET x = x + 1 WHERE id = 3', 'audit 3 user 3', 'UPDATE of a row');
+publish_keys('UPDATE o SET user_id = 4 WHERE id = 3', 'audit 4 user 3 user 4', 'UPDATE of the key');
+publish_keys('INSERT INTO o VALUES (100, 7, 1)', 'audit 7 user 7', 'INSERT');
+publish_keys('DELETE FROM o WHERE id = 100', 'user 7', 'DELETE');
+publish_keys('UPDATE r SET x = x + 1 WHERE id = 2', 'r 2', 'UPDATE of a row in a partition');
+publish_keys('UPDATE r SET user_id = 9 WHERE id = 2', 'r 2 r 9', 'UPDATE to another partition');
+publish_keys('DELETE FROM r WHERE id = 2', 'r 9', 'DELETE of a row in a partition');
+publish_keys('BEGIN; UPDATE o SET x = x + 1 WHERE id = 1; SAVEPOINT s; UPDATE o SET x = x + 1 WHERE id = 2;'
+	  . ' ROLLBACK TO s; UPDATE r SET x = x + 1 WHERE id = 1; COMMIT',
+	'audit 1 r 1 user 1', 'a transaction of several, key by key');
+publish_keys("BEGIN; UPDATE o SET x = x + 1 WHERE id = 5; PREPARE TRANSACTION 'k'", '', 'PREPARE TRANSACTION, key by key');
+publish_keys("COMMIT PREPARED 'k'", 'audit 5 user 5', 'COMMIT PREPARED, key by key');
+
+# In mid-transaction the worker has looked at what it has changed and not
+# committed: nobody else may see that, nor may it have spoilt what they see.
+my $keeper = session($subscriber);
+my $old = session($subscriber);
+$keeper->query_safe('SELECT pg_advisory_lock(815)');
+$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+read_users($old, 'an old snapshot');
+$publisher->safe_psql('postgres',
+	'BEGIN; UPDATE o SET x = x + 1000 WHERE user_id IN (6, 8); UPDATE o SET x = 1000 WHERE id = 30; COMMIT');
+$subscriber->poll_query_until('postgres',
+	"SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 815 AND NOT granted")
+  or die 'the worker does not come to the gate';
+is(read_users($reader, 'in the middle of a transaction'), '', 'nothing of it is to be seen');
+$keeper->query_safe('SELECT arcache_delete(VARIADIC array_agg(k)) FROM unnest(ARRAY[6, 8]) u, LATERAL (SELECT $$user $$ || u AS k) l');
+is(read_users($reader, 'filled in the middle of a transaction'), 'user 6 user 8', 'what one deletes is computed');
+$keeper->query_safe('SELECT pg_advisory_unlock(815)');
+$publisher->wait_for_catchup('keys');
+is(read_users($old, 'an old snapshot, later'), '', 'it is served what it saw');
+is(read_users($reader, 'at the end of the transaction'), 'audit 0 audit 6 audit 8 user 0 user 6 user 8',
+	'all of it is to be seen');
+$old->query_safe('COMMIT');
+is($subscriber->safe_psql('postgres', 'SELECT count(*) > 20, count(*) FILTER (WHERE cached IS DISTINCT FROM uncached) FROM seen'),
+	't|0', 'the triggers in the worker saw what there was');
+
+# More rows than are told one by one.
+my $all = join(' ', sort map { ("audit $_", "user $_") } 0 .. 9);
+$subscriber->append_conf('postgresql.conf', 'arcache.max_key_tokens = 10');
+$subscriber->reload;
+$subscriber->safe_psql('postgres', 'ALTER SUBSCRIPTION keys DISABLE');
+$subscriber->poll_query_until('postgres',
+	"SELECT count(*) = 0 FROM pg_stat_subscription WHERE subname = 'keys' AND pid IS NOT NULL");
+$subscriber->safe_psql('postgres', 'ALTER SUBSCRIPTION keys ENABLE');
+publish_keys('UPDATE o SET x = x + 1', $all, 'more keys than are told one by one');
+$keeper->quit;
+$old->quit;
+
 # -- a table that comes later --------------------------------------------------
 
 $publisher->safe_psql('postgres', 'CREATE PUBLICATION pub2');
@@ -196,7 +343,7 @@ is($reader->query_safe('SELECT (' . cached('t') . ') = (' . uncached('t') . ')')
 	'no longer tracked, it is not cached');
 
 $reader->quit;
-$subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION sub; DROP SUBSCRIPTION sub2; SELECT arcache_clear_all()');
+$subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION sub; DROP SUBSCRIPTION sub2; DROP SUBSCRIPTION keys; SELECT arcache_clear_all()');
 check_memory($subscriber, 0, 'nothing is left');
 log_is_clean($subscriber);
 done_testing();

@@ -58,6 +58,23 @@ is(scalar(() = $err =~ /WARNING:/g), 1, 'one warning a session');
 like($err, qr/WARNING:  arcache is not loaded, so nothing is cached\n\Q$hint\E/,
 	'the warning says what to do');
 
+($rc, $out, $err) = $node->psql(
+	'postgres', q(
+	CREATE TABLE keyed (id int PRIMARY KEY, n int);
+	INSERT INTO keyed VALUES (1, 10), (2, 20);
+	SELECT arcache_row(NULL::keyed, 1);
+	UPDATE keyed SET n = 11 WHERE id = 1;
+	SELECT arcache_row(NULL::keyed, 1);
+	SELECT arcache_rows(NULL::keyed, ARRAY[2, 3, 1]);
+	SELECT arcache_row_set((1, 12)::keyed);
+	SELECT arcache_row_get(NULL::keyed, 1) IS NULL;
+	SELECT arcache_row_delete('keyed', 1);
+	SELECT arcache_row_clear('keyed');
+	DROP TABLE keyed;
+));
+is($rc, 0, 'rows are read without preload');
+is($out, "(1,10)\n(1,11)\n(2,20)\n(1,11)\nf\nt\nf\n0", 'and computed each time');
+
 foreach my $call (
 	q(SELECT arcache_enable('t')),
 	q(SELECT arcache_disable('t')),

@@ -167,7 +167,7 @@ foreach my $how ('terminate', 'cancel')
 		my $errors = slurp_file($node->basedir . "/churn$n.log.err");
 
 		$struck++ while $errors =~ /terminating connection due to administrator command|canceling statement due to user request/g;
-		$errors =~ s/^(?:FATAL:  terminating connection due to administrator command|ERROR:  canceling statement due to user request|server closed the connection unexpectedly|\s.*|connection to server was lost|CONTEXT:  .*|PL\/pgSQL .*|SQL statement .*)$//mg;
+		$errors =~ s/^(?:FATAL:  terminating connection due to administrator command|ERROR:  canceling statement due to user request|server closed the connection unexpectedly|\s.*|connection to server was lost|LINE \d+: .*|QUERY:  .*|CONTEXT:  .*|PL\/pgSQL .*|SQL statement .*)$//mg;
 		$errors =~ s/\s+//g;
 		is($errors, '', "$how: no error but that, $kinds[$n]");
 	}
