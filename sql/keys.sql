@@ -146,7 +146,6 @@ CALL check_key('i4 IN (41, 42)', 'i4', '42', '43');
 CALL check_key('i4 IN (41, 42, NULL)', 'i4', '42', '43');
 CALL check_key('i4 = ANY (''{41,42}''::bigint[])', 'i4', '42', '43');
 CALL check_key('i4 = ANY (ARRAY[[41, 42], [44, 45]])', 'i4', '42', '43');
-CALL check_key('i4 = SOME (VALUES (41), (42))', 'i4', '42', '43');
 CALL check_key('i4 = ALL (ARRAY[42])', 'i4', '42', '43');
 CALL check_key('i4 IN (42, 42)', 'i4', '42', '43');
 CALL check_key('v IN (''a'', ''abc'')', 'v', '''abc''', '''abd''');
@@ -275,10 +274,11 @@ DECLARE
     uncached jsonb;
 BEGIN
     result := 'as it should be';
-    IF NOT EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i') THEN
+    BEGIN
+        CREATE COLLATION blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    EXCEPTION WHEN feature_not_supported THEN
         RETURN;
-    END IF;
-    CREATE COLLATION blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    END;
     CREATE TABLE strict (id int, s text UNIQUE, b text COLLATE blind, sa text[] COLLATE blind, UNIQUE (id, b));
     INSERT INTO strict VALUES (1, 'abc', 'abc', '{abc}');
     PERFORM arcache_enable('strict');

@@ -19,6 +19,8 @@ my $subscriber = arcache_node('subscriber',
 	init => { allows_streaming => 'logical' },
 	conf => q(
 arcache.debug_verify = on
+max_worker_processes = 20
+max_logical_replication_workers = 12
 ));
 
 # "late" is published later.

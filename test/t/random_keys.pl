@@ -236,6 +236,19 @@ $node->safe_psql('postgres', q(
 	EXCEPTION WHEN unique_violation OR foreign_key_violation THEN
 		NULL;
 	END $$;
+	-- In the middle of statements that write, before their keys are told.
+	CREATE FUNCTION peep() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		IF OLD.id % 3 = 0 THEN
+			-- Its first key is this user.
+			PERFORM check_query(CASE TG_TABLE_NAME WHEN 'orders' THEN 1 WHEN 'gifts' THEN 13 ELSE 16 END,
+				CASE TG_TABLE_NAME WHEN 'gifts' THEN (to_jsonb(OLD)->>'payer')::int ELSE (to_jsonb(OLD)->>'user_id')::int END + 37, 1);
+		END IF;
+		RETURN NULL;
+	END $$;
+	CREATE TRIGGER "A peep" AFTER UPDATE OR DELETE ON orders FOR EACH ROW EXECUTE FUNCTION peep();
+	CREATE TRIGGER "A peep" AFTER UPDATE OR DELETE ON gifts FOR EACH ROW EXECUTE FUNCTION peep();
+	CREATE TRIGGER "A peep" AFTER UPDATE OR DELETE ON p FOR EACH ROW EXECUTE FUNCTION peep();
 	CREATE FUNCTION change_as_replica(i int) RETURNS void LANGUAGE plpgsql SET session_replication_role = replica AS $$
 	BEGIN
 		UPDATE orders SET amount = amount + 1 WHERE id = i % 200;
