@@ -18,7 +18,7 @@
 #include "utils/guc.h"
 
 double		arc_audit_rate = 0.0;
-int			arc_auto = ARC_AUTO_ON;
+int			arc_auto = ARC_AUTO_HINT;
 bool		arc_debug_verify = false;
 int			arc_default_ttl = 0;
 bool		arc_enabled = true;
@@ -53,7 +53,7 @@ arc_settings_define(void)
 	DefineCustomEnumVariable("arcache.auto",
 							 "Selects the statements whose results are cached without a change of their text.",
 							 "\"hint\" are those with a comment that says so, \"on\" also those over enabled tables.",
-							 &arc_auto, ARC_AUTO_ON, auto_options,
+							 &arc_auto, ARC_AUTO_HINT, auto_options,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
 
 	/* For tests: every exact hit is recomputed; a difference is an error. */
