@@ -347,5 +347,7 @@ is($reader->query_safe('SELECT (' . cached('t') . ') = (' . uncached('t') . ')')
 $reader->quit;
 $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION sub; DROP SUBSCRIPTION sub2; DROP SUBSCRIPTION keys; SELECT arcache_clear_all()');
 check_memory($subscriber, 0, 'nothing is left');
-log_is_clean($subscriber);
+# PostgreSQL 18's workers say this of a partition that has any AFTER ROW trigger
+# and is published through its root, with or without arcache.
+log_is_clean($subscriber, allow => qr/resource was not closed: relation "r[12]"/);
 done_testing();
