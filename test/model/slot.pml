@@ -1,6 +1,6 @@
 /*
  * slot.pml
- *		What the three models share: transaction ids, snapshots and slots.
+ *		What the models share: transaction ids, snapshots and slots.
  *
  * Transaction ids are the small integers 1..W, handed out in order.  A set of
  * them is a bit mask.  A snapshot is the pair (fin, xmax): fin is the set of
@@ -32,9 +32,14 @@ byte	done;				/* the largest id that has finished */
 	procs = procs & ~BIT(x); \
 	if :: done < (x) -> done = (x) :: else fi
 
+/* A writer in the ring is an id with, in the bits above, the tag of its token. */
+#define ID(w)		((w) & 7)
+#define TAG(w)		((w) >> 3)
+#define TAGGED(x, tag)	((x) | (tag) << 3)
+
 typedef Slot {
 	byte	seq;			/* registrations so far (and jumps) */
-	byte	ring[K];		/* newest first; 0 is an empty place */
+	byte	ring[K];		/* writers, newest first; 0 is an empty place */
 	byte	floor;			/* largest id forgotten */
 	byte	hard			/* largest id forgotten in progress, or restart */
 };
@@ -45,50 +50,86 @@ typedef Slot {
  */
 hidden byte	i_;
 hidden int	n_;
+hidden byte	tag_;			/* of the token in question; 0 where none share a slot */
 hidden int	new_;
 hidden int	old_;
+hidden int	other_;
 hidden byte	ok_;
 hidden int	need_;
 
-/* the ring of s as two sets: the n newest, and the others */
+#if defined(OWN_IS_OTHER)
+#define NOT_OURS(w)	true
+#elif defined(IGNORE_OLDER)
+#define NOT_OURS(w)	(TAG(w) != tag_ || i_ > 0)
+#else
+#define NOT_OURS(w)	(TAG(w) != tag_)
+#endif
+
+/*
+ * The token's writers in the ring of s as two sets, the n newest and the
+ * others; and which of the n newest wrote another token, and are none of its.
+ */
 inline split_ring(s__, n__)
 {
-	i_ = 0; new_ = 0; old_ = 0;
+	i_ = 0; new_ = 0; old_ = 0; other_ = 0;
 	do
 	:: i_ < K ->
 		if
-		:: i_ < n__ -> new_ = new_ | BIT(s__.ring[i_])
-		:: else -> old_ = old_ | BIT(s__.ring[i_])
+		:: NOT_OURS(s__.ring[i_]) && i_ < n__ -> other_ = other_ | BIT(ID(s__.ring[i_]))
+		:: NOT_OURS(s__.ring[i_]) && i_ >= n__
+		:: else ->
+			if
+			:: i_ < n__ -> new_ = new_ | BIT(ID(s__.ring[i_]))
+			:: else -> old_ = old_ | BIT(ID(s__.ring[i_]))
+			fi
 		fi;
 		i_++
 	:: else -> break
 	od;
-	new_ = new_ & ~1; old_ = old_ & ~1
+	new_ = new_ & ~1; old_ = old_ & ~1; other_ = other_ & ~1
 }
+
+#ifdef OTHERS_NOT_HARD
+#define MARKS_HARD(w)	(TAG(w) == tag_)
+#else
+#define MARKS_HARD(w)	true
+#endif
+#ifdef OTHERS_NO_FLOOR
+#define RAISES_FLOOR(w)	(TAG(w) == tag_)
+#else
+#define RAISES_FLOOR(w)	true
+#endif
 
 /* push x and forget the oldest; the caller moves seq */
 inline push(s__, x__)
 {
-	i_ = s__.ring[K - 1];
+	i_ = ID(s__.ring[K - 1]);
 #ifndef NO_HARD
 	if
-	:: i_ != 0 && (procs & BIT(i_)) != 0 && s__.hard < i_ -> s__.hard = i_
+	:: i_ != 0 && (procs & BIT(i_)) != 0 && s__.hard < i_ && MARKS_HARD(s__.ring[K - 1]) ->
+		s__.hard = i_
 	:: else
 	fi;
 #endif
-	if :: s__.floor < i_ -> s__.floor = i_ :: else fi;
+	if
+	:: s__.floor < i_ && RAISES_FLOOR(s__.ring[K - 1]) -> s__.floor = i_
+	:: else
+	fi;
 	i_ = K - 1;
 	do
 	:: i_ > 0 -> s__.ring[i_] = s__.ring[i_ - 1]; i_--
 	:: else -> break
 	od;
-	s__.ring[0] = x__
+	s__.ring[0] = TAGGED(x__, tag_)
 }
 
-/* registration of data: skipped if x is in the ring already */
+/* registration of data: skipped if x is in the ring already, for this token */
 inline register_xid(s__, x__)
 {
 	split_ring(s__, K);
+#ifdef KNOWN_BY_ID
+	new_ = new_ | other_;
+#endif
 	if
 	:: (new_ & BIT(x__)) != 0
 	:: else -> push(s__, x__); s__.seq++
