@@ -347,5 +347,9 @@ is($reader->query_safe('SELECT (' . cached('t') . ') = (' . uncached('t') . ')')
 $reader->quit;
 $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION sub; DROP SUBSCRIPTION sub2; DROP SUBSCRIPTION keys; SELECT arcache_clear_all()');
 check_memory($subscriber, 0, 'nothing is left');
-log_is_clean($subscriber);
+# Workers of some minor releases (15.18 and 18.6 are such, 15.20 is not) say this of
+# a partition that is published through its root and has any AFTER ROW trigger,
+# with or without arcache.
+log_is_clean($subscriber,
+	allow => qr/resource was not closed: relation "r[12]"|relcache reference leak: relation "r[12]" not closed/);
 done_testing();
