@@ -10,27 +10,76 @@
 #include <ctype.h>
 #include <limits.h>
 
+#include "parser/parser.h"
 #include "query/hint.h"
 
-/* A string, a quoted name: whatever looks like a comment in it is none. */
+static bool
+is_name_character(char c)
+{
+	return isalnum((unsigned char) c) || c == '_' || IS_HIGHBIT_SET(c);
+}
+
+/* A string or a quoted name; in some strings a backslash takes the next character along. */
 static const char *
-skip_quoted(const char *at, const char *end)
+skip_quoted(const char *at, const char *end, bool escapes)
 {
 	char		quote = *at++;
 
 	while (at < end && *at != quote)
-		at++;
+		at += escapes && *at == '\\' && end - at >= 2 ? 2 : 1;
 	return at < end ? at + 1 : end;
 }
 
-/* The first block comment, without its marks; NULL if there is none. */
+/* At a dollar sign: past the string that it opens, if it does. */
+static const char *
+skip_dollar_quoted(const char *at, const char *end)
+{
+	const char *tag = at++;
+	Size		length;
+
+	while (at < end && is_name_character(*at))
+		at++;
+	if (at == end || *at != '$' || isdigit((unsigned char) tag[1]))
+		return tag + 1;
+	length = ++at - tag;
+	for (; end - at >= length; at++)
+	{
+		if (memcmp(at, tag, length) == 0)
+			return at + length;
+	}
+	return end;
+}
+
+/* Past a name, or a string that begins like one: E'...'. */
+static const char *
+skip_name(const char *at, const char *end)
+{
+	const char *begin = at;
+
+	while (at < end && (is_name_character(*at) || *at == '$'))
+		at++;
+	if (at < end && *at == '\'' && at - begin == 1 && (*begin == 'e' || *begin == 'E'))
+		return skip_quoted(at, end, true);
+	return at;
+}
+
+/*
+ * The first block comment, without its marks; NULL if there is none.  Whatever
+ * looks like a comment in a string or in a quoted name is none.
+ */
 static const char *
 first_comment(const char *at, const char *end, Size *length)
 {
 	while (at < end)
 	{
-		if (*at == '\'' || *at == '"')
-			at = skip_quoted(at, end);
+		if (*at == '\'')
+			at = skip_quoted(at, end, !standard_conforming_strings);
+		else if (*at == '"')
+			at = skip_quoted(at, end, false);
+		else if (*at == '$')
+			at = skip_dollar_quoted(at, end);
+		else if (is_name_character(*at))
+			at = skip_name(at, end);
 		else if (end - at >= 2 && at[0] == '-' && at[1] == '-')
 		{
 			while (at < end && *at != '\n')
@@ -56,12 +105,6 @@ first_comment(const char *at, const char *end, Size *length)
 	return NULL;
 }
 
-static bool
-is_name_character(char c)
-{
-	return isalnum((unsigned char) c) || c == '_';
-}
-
 /* "(ttl=300)", with blanks anywhere; 0 if it is anything else. */
 static int
 read_ttl(const char *at, const char *end)
@@ -84,6 +127,22 @@ read_ttl(const char *at, const char *end)
 	return 0;
 }
 
+/* The arguments of another's word, with what is in them. */
+static const char *
+skip_arguments(const char *at, const char *end)
+{
+	int			depth = 0;
+
+	for (; at < end; at++)
+	{
+		if (*at == '(')
+			depth++;
+		else if (*at == ')' && --depth <= 0)
+			return at + 1;
+	}
+	return end;
+}
+
 static void
 read_words(const char *at, const char *end, ArcHint *hint)
 {
@@ -101,30 +160,26 @@ read_words(const char *at, const char *end, ArcHint *hint)
 			while (at < end && isspace((unsigned char) *at))
 				at++;
 			hint->ttl = read_ttl(at, end);
+			if (at < end && *at == '(')
+				at = skip_arguments(at, end);
 		}
 		else if (length == 10 && pg_strncasecmp(word, "no_arcache", 10) == 0)
 			hint->refused = true;
 		else if (length == 0)
-			at++;
+			at = *at == '(' ? skip_arguments(at, end) : at + 1;
 	}
 }
 
 void
-arc_hint_read(const char *text, int location, int length, ArcHint *hint)
+arc_hint_read(const char *text, Size length, ArcHint *hint)
 {
-	const char *comment;
-	const char *end;
 	Size		size;
+	const char *comment = first_comment(text, text + length, &size);
 
 	*hint = (ArcHint)
 	{
 		0
 	};
-	if (text == NULL)
-		return;
-	text += Max(location, 0);
-	end = text + (length > 0 ? length : strlen(text));
-	comment = first_comment(text, end, &size);
 	if (comment != NULL && size > 0 && *comment == '+')
 		read_words(comment + 1, comment + size, hint);
 }

@@ -7,7 +7,7 @@
  *
  * with, before or after its first word, a comment that begins with a plus sign
  * and holds the word arcache, arcache(ttl=SECONDS) or no_arcache.  Other words
- * in it are other extensions'.
+ * in it are other extensions', with the parentheses that follow them.
  *
  * Pure; nothing here raises.
  *
@@ -25,7 +25,7 @@ typedef struct ArcHint
 	int			ttl;			/* seconds; 0 if it says none */
 } ArcHint;
 
-/* location and length as in a Query: -1 and 0 if not known. */
-extern void arc_hint_read(const char *text, int location, int length, ArcHint *hint);
+/* The text is that of one statement. */
+extern void arc_hint_read(const char *text, Size length, ArcHint *hint);
 
 #endif							/* ARC_HINT_H */

@@ -120,6 +120,7 @@ enum
 	PRIVATE_TEXT,				/* String */
 	PRIVATE_PARAMS,				/* list of int */
 	PRIVATE_TTL,				/* Integer: seconds */
+	PRIVATE_HINTED,				/* Integer: 0 or 1 */
 	PRIVATE_PLANNED_AT,			/* Const of int8 */
 	PRIVATE_TABLES_TTL,			/* Integer: seconds */
 	PRIVATE_CACHEABILITY,		/* Integer */
@@ -189,7 +190,8 @@ write_private(const ArcResultSpec *spec)
 						 makeString(pstrdup(spec->text)),
 						 list_copy(spec->params),
 						 makeInteger(spec->ttl),
-						 int8_node(spec->planned_at));
+						 makeInteger(spec->hinted));
+	private = lappend(private, int8_node(spec->planned_at));
 	private = lappend(private, makeInteger(spec->dependencies->ttl));
 	private = lappend(private, makeInteger(spec->assessment->cacheability));
 	private = lappend(private, settings);
@@ -452,7 +454,8 @@ usability(const ResultScan *scan)
 	}
 	if (arc_environment_has_temporary())
 		return "temporary objects";
-	if (arc_auto == ARC_AUTO_OFF)
+	if (arc_auto == ARC_AUTO_OFF ||
+		(arc_auto == ARC_AUTO_HINT && private_int(scan, PRIVATE_HINTED) == 0))
 		return "disabled";
 	return NULL;
 }

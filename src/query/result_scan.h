@@ -30,6 +30,7 @@ typedef struct ArcResultSpec
 	const char *text;			/* of the statement, for showing */
 	List	   *params;			/* numbers of those it uses */
 	int			ttl;			/* seconds, of the hint; 0 is none */
+	bool		hinted;			/* a hint asked for it */
 	uint64		planned_at;		/* see arc_result_scan_clock() */
 	const ArcAssessment *assessment;
 	const ArcDependencies *dependencies;

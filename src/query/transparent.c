@@ -35,6 +35,7 @@ typedef struct Candidate
 {
 	ArcHint		hint;
 	bool		row_security;
+	const char *text;
 	const char *fingerprint;
 	List	   *params;
 	uint64		planned_at;
@@ -106,17 +107,40 @@ candidate_walker(Node *node, void *context)
 	return expression_tree_walker(node, candidate_walker, context);
 }
 
+/*
+ * The statement's own text.  What the query says of its place may be of another
+ * text: a function's body that is stored parsed comes with none, a rule's
+ * action with the text of the statement that fired it.
+ */
+static const char *
+own_text(const Query *query, const char *text, Size *length)
+{
+	Size		begin = Max(query->stmt_location, 0);
+	Size		end;
+
+	if (text == NULL)
+		text = "";
+	end = query->stmt_len > 0 ? strnlen(text, begin + query->stmt_len) : strlen(text);
+	begin = Min(begin, end);
+	while (begin < end && scanner_isspace(text[begin]))
+		begin++;
+	*length = end - begin;
+	return text + begin;
+}
+
 static bool
 is_candidate(Query *query, const char *text, int cursor_options, Candidate *candidate)
 {
 	Search		search = {0};
+	Size		length;
 
 	if (arc_auto == ARC_AUTO_OFF || !arc_enabled || arc_transparent_suspended > 0 ||
 		query->commandType != CMD_SELECT || query->utilityStmt != NULL ||
 		query->rtable == NIL || may_scroll(cursor_options) ||
 		IsBinaryUpgrade || RecoveryInProgress() || !IsTransactionState())
 		return false;
-	arc_hint_read(text, query->stmt_location, query->stmt_len, &candidate->hint);
+	text = own_text(query, text, &length);
+	arc_hint_read(text, length, &candidate->hint);
 	if (candidate->hint.refused ||
 		(arc_auto == ARC_AUTO_HINT && !candidate->hint.wanted))
 		return false;
@@ -124,24 +148,11 @@ is_candidate(Query *query, const char *text, int cursor_options, Candidate *cand
 	if (candidate_walker((Node *) query, &search) || !search.reads_tables)
 		return false;
 	candidate->row_security = search.row_security;
+	candidate->text = pnstrdup(text, length);
 	return true;
 }
 
 /* -- wrapping ---------------------------------------------------------------------- */
-
-static char *
-statement_text(const char *text, const Query *query)
-{
-	const char *at = text + Max(query->stmt_location, 0);
-	int			length = query->stmt_len > 0 ? query->stmt_len : strlen(at);
-
-	while (length > 0 && scanner_isspace(*at))
-	{
-		at++;
-		length--;
-	}
-	return pnstrdup(at, length);
-}
 
 /* May the result live by what is known of it, and by the hint? */
 static bool
@@ -153,14 +164,15 @@ is_kept(const ArcAssessment *assessment, const Candidate *candidate)
 }
 
 static void
-wrap(PlannedStmt *statement, const char *text, const Candidate *candidate)
+wrap(PlannedStmt *statement, const Candidate *candidate)
 {
 	ArcSource	source = {.plan = statement, .row_security = candidate->row_security};
 	ArcAssessment assessment;
 	ArcDependencies dependencies = {0};
 	ArcResultSpec spec = {
 		.fingerprint = candidate->fingerprint,
-		.text = text,
+		.text = candidate->text,
+		.hinted = candidate->hint.wanted,
 		.params = candidate->params,
 		.ttl = candidate->hint.ttl,
 		.planned_at = candidate->planned_at,
@@ -190,7 +202,6 @@ plan_and_wrap(Query *query, const char *text, int cursor_options, ParamListInfo 
 {
 	Candidate	candidate;
 	PlannedStmt *statement;
-	char	   *own_text;
 
 	if (!is_candidate(query, text, cursor_options, &candidate))
 		return plan(query, text, cursor_options, params);
@@ -199,9 +210,8 @@ plan_and_wrap(Query *query, const char *text, int cursor_options, ParamListInfo 
 	candidate.planned_at = arc_result_scan_clock();
 	candidate.fingerprint = arc_fingerprint_query(query);
 	candidate.params = arc_fingerprint_params(query);
-	own_text = statement_text(text, query);
 	statement = plan(query, text, cursor_options, params);
-	wrap(statement, own_text, &candidate);
+	wrap(statement, &candidate);
 	return statement;
 }
 
