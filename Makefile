@@ -29,6 +29,7 @@ OBJS = \
 	src/store/index.o \
 	src/coherence/ddl.o \
 	src/coherence/enable.o \
+	src/coherence/force.o \
 	src/coherence/key.o \
 	src/coherence/slots.o \
 	src/coherence/token.o \

@@ -16,6 +16,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
+#include "coherence/force.h"
 #include "coherence/tracking.h"
 #include "miscadmin.h"
 #include "catalog/objectaddress.h"
@@ -229,7 +230,7 @@ find_relation(const Search *search, Oid relid, Depth depth)
 									 RelationGetRelationName(rel)));
 	else if (rel->rd_rel->relkind != RELKIND_VIEW)
 	{
-		const ArcTracking *tracking = arc_tracking_of(rel);
+		const ArcTracking *tracking = arc_force_tracking_of(rel);
 		ArcDependencies *dependencies = search->dependencies;
 
 		if (depend_on(search, rel, tracking, depth))

@@ -51,6 +51,8 @@
 
 #define NODE_NAME	"Arcache"
 
+static ExecutorStart_hook_type prev_ExecutorStart = NULL;
+
 /* -- what the backend was told ---------------------------------------------------- */
 
 /*
@@ -448,7 +450,7 @@ usability(const ResultScan *scan)
 	}
 	if (arc_environment_has_temporary())
 		return "temporary objects";
-	if (arc_auto == ARC_AUTO_OFF)
+	if (arc_auto == ARC_AUTO_OFF && !arc_debug_force)
 		return "disabled";
 	return NULL;
 }
@@ -858,8 +860,35 @@ explain(CustomScanState *node, List *ancestors, ExplainState *es)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * With arcache.debug_force what is explained is explained, and run, as if we
+ * were not there.  The statement may be in the plan cache, so leave it.
+ */
+static void
+start_explained(QueryDesc *query, int eflags)
+{
+	PlannedStmt *statement = query->plannedstmt;
+	bool		explained = (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 ||
+		query->instrument_options != 0;
+
+	if (arc_debug_force && explained && statement->planTree != NULL &&
+		IsA(statement->planTree, CustomScan) &&
+		((CustomScan *) statement->planTree)->methods == &scan_methods)
+	{
+		query->plannedstmt = makeNode(PlannedStmt);
+		*query->plannedstmt = *statement;
+		query->plannedstmt->planTree = outerPlan(statement->planTree);
+	}
+	if (prev_ExecutorStart)
+		prev_ExecutorStart(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
 void
 arc_result_scan_init(void)
 {
 	RegisterCustomScanMethods(&scan_methods);
+	prev_ExecutorStart = ExecutorStart_hook;
+	ExecutorStart_hook = start_explained;
 }
