@@ -10,6 +10,9 @@
 # PG_CONFIG=/path/to/pg_config chooses the server for all of them.  demo and
 # test install what they lack with apt-get when it is not given.
 #
+# make test-core runs PostgreSQL's own tests with arcache preloaded, in the modes
+# of test/core/run; it fetches their source with apt-get.
+#
 # make test SUITES="regress isolation tap model symbols" picks suites;
 # make test TESTS="name ..." picks single tests by their names below.
 
@@ -112,8 +115,8 @@ override with_llvm = no
 
 EXTRA_CLEAN = $(OBJS:.o=.d) build
 
-# demo and test bring what they need along, so they work without PGXS.
-ifneq (,$(filter-out demo test,$(or $(MAKECMDGOALS),all)))
+# demo, test and test-core bring what they need along, so they work without PGXS.
+ifneq (,$(filter-out demo test test-core,$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq (,$(wildcard $(PGXS)))
@@ -126,10 +129,13 @@ $(OBJS): %.o: %.c Makefile
 -include $(OBJS:.o=.d)
 endif
 
-.PHONY: demo test
+.PHONY: demo test test-core
 
 demo:
 	@test/demo/run
 
 test:
 	@REGRESS='$(REGRESS)' ISOLATION='$(ISOLATION)' TAP='$(TAP)' OBJS='$(OBJS)' test/run
+
+test-core:
+	@test/core/run
