@@ -14,8 +14,9 @@
  * moves for the last time when the messages that tell of a change have been
  * sent, so we take what has been sent, and look whether it concerned an item
  * of the plan since that was made.  The items are the functions and types that
- * PlannedStmt lists; changes of relations cannot have come, for the plan's
- * relations are locked; and all else that a query's meaning comes from is in
+ * PlannedStmt lists, and the ancestors of its relations, which nobody locks;
+ * changes of the plan's own relations cannot have come, for those are locked;
+ * and all else that a query's meaning comes from is in
  * the tree that the fingerprint is taken of.
  *
  *-------------------------------------------------------------------------
@@ -30,6 +31,7 @@
 #include "cache/environment.h"
 #include "cache/pin.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -75,6 +77,12 @@ item_changed(Datum arg, int cache, uint32 hash)
 		changed_at[hash % CHANGE_PLACES] = changes;
 }
 
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	item_changed(arg, 0, OidIsValid(relid) ? murmurhash32(relid) : 0);
+}
+
 uint64
 arc_result_scan_clock(void)
 {
@@ -84,6 +92,7 @@ arc_result_scan_clock(void)
 	{
 		CacheRegisterSyscacheCallback(PROCOID, item_changed, (Datum) 0);
 		CacheRegisterSyscacheCallback(TYPEOID, item_changed, (Datum) 0);
+		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 		registered = true;
 	}
 	AcceptInvalidationMessages();
@@ -92,7 +101,7 @@ arc_result_scan_clock(void)
 
 /* Have we been told of a change of what the plan was made of? */
 static bool
-is_outdated(const PlannedStmt *statement, uint64 planned_at)
+is_outdated(const PlannedStmt *statement, const List *ancestors, uint64 planned_at)
 {
 	ListCell   *lc;
 
@@ -105,6 +114,11 @@ is_outdated(const PlannedStmt *statement, uint64 planned_at)
 		PlanInvalItem *item = lfirst(lc);
 
 		if (changed_at[item->hashValue % CHANGE_PLACES] > planned_at)
+			return true;
+	}
+	foreach(lc, ancestors)
+	{
+		if (changed_at[murmurhash32(lfirst_oid(lc)) % CHANGE_PLACES] > planned_at)
 			return true;
 	}
 	return false;
@@ -124,6 +138,7 @@ enum
 	PRIVATE_CACHEABILITY,		/* Integer */
 	PRIVATE_SETTINGS,			/* list of String */
 	PRIVATE_DEPENDENCIES,		/* list of dependencies, below */
+	PRIVATE_ANCESTORS,			/* list of Oid */
 	PRIVATE_MEMBERS
 };
 
@@ -193,6 +208,7 @@ write_private(const ArcResultSpec *spec)
 	private = lappend(private, makeInteger(spec->assessment->cacheability));
 	private = lappend(private, settings);
 	private = lappend(private, dependencies);
+	private = lappend(private, list_copy(spec->dependencies->ancestors));
 	Assert(list_length(private) == PRIVATE_MEMBERS);
 	return private;
 }
@@ -240,6 +256,10 @@ arc_result_scan_wrap(PlannedStmt *statement, const ArcResultSpec *spec)
 		plan->targetlist = lappend(plan->targetlist, entry);
 	}
 	scan->custom_private = write_private(spec);
+
+	/* So that a plan that is kept is made anew when their tracking changes. */
+	statement->relationOids = list_concat_unique_oid(statement->relationOids,
+													 spec->dependencies->ancestors);
 	scan->methods = &scan_methods;
 	statement->planTree = plan;
 }
@@ -251,6 +271,7 @@ typedef enum Outcome
 	OUTCOME_PENDING,			/* not asked for a row yet */
 	OUTCOME_HIT,
 	OUTCOME_FILL,				/* keeping what the plan gives */
+	OUTCOME_REPLAY,				/* giving what was kept */
 	OUTCOME_BYPASS				/* passing on what the plan gives */
 } Outcome;
 
@@ -500,7 +521,10 @@ verify(ResultScan *scan)
 
 	if (!arc_audit_wanted(scan->entry))
 		return;
-	start_plan(scan);
+	if (scan->was_miss)
+		ExecReScan(outerPlanState(&scan->css.ss.ps));
+	else
+		start_plan(scan);
 	arc_image_start(&image, scan->css.ss.ps.ps_ResultTupleDesc, MaxAllocSize);
 	for (;;)
 	{
@@ -517,16 +541,22 @@ verify(ResultScan *scan)
 }
 
 static void
-start_hit(ResultScan *scan, ArcSharedEntry *entry)
+start_image(ResultScan *scan, Outcome outcome)
 {
-	scan->entry = entry;
-	scan->outcome = OUTCOME_HIT;
-	scan->image = image_of(entry);
-	scan->size = entry->value_size;
-	verify(scan);
+	scan->outcome = outcome;
 	scan->at = arc_image_first(scan->image, &scan->left);
 	scan->slot = MakeSingleTupleTableSlot(scan->css.ss.ps.ps_ResultTupleDesc,
 										  &TTSOpsMinimalTuple);
+}
+
+static void
+start_hit(ResultScan *scan, ArcSharedEntry *entry)
+{
+	scan->entry = entry;
+	scan->image = image_of(entry);
+	scan->size = entry->value_size;
+	verify(scan);
+	start_image(scan, OUTCOME_HIT);
 	arc_cache_count_hit(entry);
 }
 
@@ -657,7 +687,7 @@ start_fill(ResultScan *scan, ArcVerdict verdict)
 	arc_fill_open(&scan->fill, &scan->asker.reader, &scan->read.key);
 	read_assessment(scan);
 	read_dependencies(scan);
-	if (is_outdated(estate->es_plannedstmt,
+	if (is_outdated(estate->es_plannedstmt, list_nth(scan->private, PRIVATE_ANCESTORS),
 					int8_of(list_nth(scan->private, PRIVATE_PLANNED_AT))))
 	{
 		scan->bypass = "definitions changed";
@@ -732,6 +762,38 @@ next_of_plan(ResultScan *scan)
 	return slot;
 }
 
+/*
+ * With arcache.debug_force what a fill gives has been through the cache: the
+ * plan runs to its end before the first row is given, and the rows are those
+ * of the entry, or of the image if that has not become an entry.
+ */
+static void
+fill_ahead(ResultScan *scan)
+{
+	MemoryContext old;
+	ArcVerdict	verdict;
+	ArcSharedEntry *entry;
+
+	while (scan->capture.keeping && scan->outcome == OUTCOME_FILL)
+		(void) next_of_plan(scan);
+	if (scan->outcome == OUTCOME_FILL)
+	{
+		/* Too large; or its types cannot be kept, and nothing has been run. */
+		if (scan->capture.too_large)
+			ExecReScan(outerPlanState(&scan->css.ss.ps));
+		return;
+	}
+
+	old = MemoryContextSwitchTo(scan->context);
+	scan->image = scan->capture.data.data;
+	entry = scan->was_stored ? find_entry(scan, &verdict) : NULL;
+	if (entry != NULL)
+		start_hit(scan, entry);
+	else
+		start_image(scan, OUTCOME_REPLAY);
+	MemoryContextSwitchTo(old);
+}
+
 /* -- running --------------------------------------------------------------------------------- */
 
 static void
@@ -748,6 +810,14 @@ look(ResultScan *scan)
 	MemoryContextSwitchTo(old);
 	if (scan->outcome != OUTCOME_HIT)
 		start_plan(scan);
+	if (scan->outcome == OUTCOME_FILL && arc_debug_force)
+		fill_ahead(scan);
+}
+
+static bool
+gives_image(const ResultScan *scan)
+{
+	return scan->outcome == OUTCOME_HIT || scan->outcome == OUTCOME_REPLAY;
 }
 
 static TupleTableSlot *
@@ -757,7 +827,7 @@ next_row(CustomScanState *node)
 
 	if (scan->outcome == OUTCOME_PENDING)
 		look(scan);
-	return scan->outcome == OUTCOME_HIT ? next_of_image(scan) : next_of_plan(scan);
+	return gives_image(scan) ? next_of_image(scan) : next_of_plan(scan);
 }
 
 static void
@@ -780,7 +850,7 @@ rescan(CustomScanState *node)
 {
 	ResultScan *scan = (ResultScan *) node;
 
-	if (scan->outcome == OUTCOME_HIT)
+	if (gives_image(scan))
 		scan->at = arc_image_first(scan->image, &scan->left);
 	else if (scan->outcome != OUTCOME_PENDING)
 	{
