@@ -10,6 +10,9 @@
 # PG_CONFIG=/path/to/pg_config chooses the server for all of them.  demo and
 # test install what they lack with apt-get when it is not given.
 #
+# make test-core runs PostgreSQL's own tests with arcache preloaded, in the modes
+# of test/core/run; it fetches their source with apt-get.
+#
 # make test SUITES="regress isolation tap model symbols" picks suites;
 # make test TESTS="name ..." picks single tests by their names below.
 
@@ -29,6 +32,7 @@ OBJS = \
 	src/store/index.o \
 	src/coherence/ddl.o \
 	src/coherence/enable.o \
+	src/coherence/force.o \
 	src/coherence/key.o \
 	src/coherence/slots.o \
 	src/coherence/token.o \
@@ -78,7 +82,7 @@ OBJS = \
 REGRESS = values transactions patterns queries rows relationships orm_guide cacheability tracking privileges settings bad_input loopholes keys key_precision transparent
 
 # test/specs/NAME.spec with test/expected/NAME.out
-ISOLATION = alter ddl-race delete-fill enable-race fill-commit flight-deadlock flight-uncacheable flight if-absent inherit long-xid matview old-snapshot own-write partition prepared recreate relations revoke ring rows savepoint serializable set-depends set-fill set-strangers tags truncate ttl-own-write untrack values-prepared values writers rows-by-key relationships key-precision key-snapshot key-prepared key-own-write key-escalation key-cascade key-partition key-inherit key-conflict key-null key-join key-enable
+ISOLATION = alter ddl-race delete-fill enable-race fill-commit flight-deadlock flight-uncacheable flight if-absent inherit long-xid matview old-snapshot own-write partition prepared recreate relations revoke ring rows savepoint serializable set-depends set-fill set-strangers tags truncate ttl-own-write untrack values-prepared values writers rows-by-key relationships key-precision key-snapshot key-prepared key-own-write key-escalation key-cascade key-partition key-inherit key-conflict key-null key-join key-enable ancestors
 
 # test/t/NAME.pl
 TAP = preload restart full terminate stampede janitor owners standby logical dump random random_keys
@@ -111,8 +115,8 @@ override with_llvm = no
 
 EXTRA_CLEAN = $(OBJS:.o=.d) build
 
-# demo and test bring what they need along, so they work without PGXS.
-ifneq (,$(filter-out demo test,$(or $(MAKECMDGOALS),all)))
+# demo, test and test-core bring what they need along, so they work without PGXS.
+ifneq (,$(filter-out demo test test-core,$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq (,$(wildcard $(PGXS)))
@@ -125,10 +129,13 @@ $(OBJS): %.o: %.c Makefile
 -include $(OBJS:.o=.d)
 endif
 
-.PHONY: demo test
+.PHONY: demo test test-core
 
 demo:
 	@test/demo/run
 
 test:
 	@REGRESS='$(REGRESS)' ISOLATION='$(ISOLATION)' TAP='$(TAP)' OBJS='$(OBJS)' test/run
+
+test-core:
+	@test/core/run

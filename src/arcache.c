@@ -19,6 +19,7 @@
 #include "cache/pending.h"
 #include "cache/pin.h"
 #include "coherence/ddl.h"
+#include "coherence/force.h"
 #include "coherence/slots.h"
 #include "coherence/trigger.h"
 #include "coherence/writeset.h"
@@ -57,6 +58,7 @@ _PG_init(void)
 	arc_writeset_init();
 	arc_trigger_init();
 	arc_ddl_init();
+	arc_force_init();
 	arc_cache_init();
 	arc_transparent_init();
 	arc_janitor_register();

@@ -19,6 +19,7 @@
 
 double		arc_audit_rate = 0.0;
 int			arc_auto = ARC_AUTO_HINT;
+bool		arc_debug_force = false;
 bool		arc_debug_verify = false;
 int			arc_default_ttl = 0;
 bool		arc_enabled = true;
@@ -55,6 +56,13 @@ arc_settings_define(void)
 							 "\"hint\" are those with a comment that says so, \"on\" also those over enabled tables.",
 							 &arc_auto, ARC_AUTO_HINT, auto_options,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	/* For tests, see coherence/force.h: of no use but for a whole server. */
+	DefineCustomBoolVariable("arcache.debug_force",
+							 "Caches every statement that can be cached, over whatever tables and at whatever cost.",
+							 "Sessions in which it is off write unseen. EXPLAIN shows plans as if nothing were cached.",
+							 &arc_debug_force, false,
+							 PGC_SUSET, GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
 
 	/* For tests: every exact hit is recomputed; a difference is an error. */
 	DefineCustomBoolVariable("arcache.debug_verify",

@@ -24,6 +24,7 @@ typedef enum ArcAuto
 
 extern double arc_audit_rate;
 extern int	arc_auto;			/* ArcAuto */
+extern bool arc_debug_force;
 extern bool arc_debug_verify;
 extern int	arc_default_ttl;	/* seconds; 0 is no expiry */
 extern bool arc_enabled;

@@ -30,6 +30,7 @@
 #include "catalog/indexing.h"
 #include "coherence/ddl.h"
 #include "coherence/enable.h"
+#include "coherence/force.h"
 #include "coherence/slots.h"
 #include "coherence/tracking.h"
 #include "coherence/visibility.h"
@@ -581,6 +582,7 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 
 	/* Before, while names still mean what they did. */
 	mark_effect(effect, relation);
+	arc_force_mark_utility(stmt);
 	if (effect != WRITES_NOTHING)
 		existing = created_child(stmt);
 
@@ -626,6 +628,7 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 		mark_effect(effect, relation);
 		adopt_children(stmt, existing);
 	}
+	arc_force_mark_utility(stmt);
 	if (OidIsValid(dropped_database) && owner_gone)
 		owner_gone(dropped_database, InvalidOid);
 }
@@ -677,6 +680,8 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 	if (prev_object_access)
 		prev_object_access(access, class, object, sub, arg);
 
+	if (access == OAT_TRUNCATE)
+		arc_force_mark_truncated(object);
 	if ((access != OAT_DROP && access != OAT_POST_ALTER) ||
 		!IsTransactionState() || IsBinaryUpgrade)
 		return;

@@ -16,6 +16,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
+#include "coherence/force.h"
 #include "coherence/tracking.h"
 #include "miscadmin.h"
 #include "catalog/objectaddress.h"
@@ -205,15 +206,27 @@ depend_on(const Search *search, Relation rel, const ArcTracking *tracking, Depth
 }
 
 /*
- * Add the relation and its ancestors; or see only whether it is tracked.  An
- * ancestor that is not in the plan is opened without a lock: its oid is real
- * as long as ours is locked, and if its tracking changes the definitions
+ * The relations of the plan are locked, as what is declared is.  Ancestors are
+ * not: the query itself needs no lock on them, so to take one would let it wait
+ * for whom it need not, and even for who waits for it.  An ancestor's oid is
+ * real as long as ours is locked, and if its tracking changes the definitions
  * change.
  */
-static void
-find_relation(const Search *search, Oid relid, Depth depth)
+static Relation
+open_relation(const Search *search, Oid relid, bool ancestor)
 {
-	Relation	rel = try_relation_open(relid, AccessShareLock);
+	if (!ancestor)
+		return try_relation_open(relid, AccessShareLock);
+	search->dependencies->ancestors =
+		list_append_unique_oid(search->dependencies->ancestors, relid);
+	return RelationIdGetRelation(relid);
+}
+
+/* Add the relation and its ancestors; or see only whether it is tracked. */
+static void
+find_relation(const Search *search, Oid relid, Depth depth, bool ancestor)
+{
+	Relation	rel = open_relation(search, relid, ancestor);
 	List	   *parents = NIL;
 	Depth		above = NOT_AT_ALL;
 	ListCell   *lc;
@@ -229,7 +242,7 @@ find_relation(const Search *search, Oid relid, Depth depth)
 									 RelationGetRelationName(rel)));
 	else if (rel->rd_rel->relkind != RELKIND_VIEW)
 	{
-		const ArcTracking *tracking = arc_tracking_of(rel);
+		const ArcTracking *tracking = arc_force_tracking_of(rel);
 		ArcDependencies *dependencies = search->dependencies;
 
 		if (depend_on(search, rel, tracking, depth))
@@ -245,7 +258,7 @@ find_relation(const Search *search, Oid relid, Depth depth)
 	relation_close(rel, NoLock);
 
 	foreach(lc, parents)
-		find_relation(search, lfirst_oid(lc), above);
+		find_relation(search, lfirst_oid(lc), above, true);
 }
 
 void
@@ -261,7 +274,7 @@ arc_dependencies_find(const PlannedStmt *plan, ArcParamsKnown params,
 	ListCell   *lc;
 
 	foreach(lc, plan->relationOids)
-		find_relation(&search, lfirst_oid(lc), AS_READ);
+		find_relation(&search, lfirst_oid(lc), AS_READ, false);
 }
 
 static void
@@ -304,7 +317,7 @@ arc_dependencies_declare(ArcDependencies *dependencies, const Oid *relids, int n
 		check_declared(relids[i]);
 		LockRelationOid(relids[i], AccessShareLock);
 		foreach(lc, find_all_inheritors(relids[i], AccessShareLock, NULL))
-			find_relation(&search, lfirst_oid(lc), AS_READ);
+			find_relation(&search, lfirst_oid(lc), AS_READ, false);
 	}
 	return assessment.cacheability == ARC_CACHE_EXACT;
 }

@@ -8,7 +8,7 @@
  * relation and on all its ancestors; its descendants are in the plan.
  *
  * Results are palloc'd; raises what catalog lookups raise.  The relations are
- * locked by the analysis of the query.
+ * locked by the analysis of the query; their ancestors are not.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,6 +29,7 @@ typedef struct ArcDependencies
 	const char **words;			/* of each that is a key: "id = 1" */
 	struct ArcPinnedKey **keys; /* of each that is a key: see keyscan.h */
 	int			ttl;			/* seconds; the shortest of the relations', or 0 */
+	List	   *ancestors;		/* oids of those that were looked at without a lock */
 } ArcDependencies;
 
 /*

@@ -13,6 +13,7 @@
 
 #include "common/cryptohash.h"
 #include "common/sha2.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/nodes.h"
 #include "nodes/primnodes.h"
@@ -77,6 +78,21 @@ arc_fingerprint_query(const Query *query)
 
 	pfree(text);
 	return fingerprint;
+}
+
+/*
+ * Results with rows in another order are the same to SQL, but not to one who
+ * compares outputs.  Beside the plan there is the memory that it may use.
+ */
+char *
+arc_fingerprint_plan(const char *fingerprint, const PlannedStmt *plan)
+{
+	char	   *tree = nodeToString(plan);
+	char	   *all;
+
+	(void) cut_positions(tree);
+	all = psprintf("%s %d %g %s", fingerprint, work_mem, hash_mem_multiplier, tree);
+	return arc_fingerprint_bytes(all, strlen(all));
 }
 
 static bool

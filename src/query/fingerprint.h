@@ -18,9 +18,13 @@
 #include "postgres.h"
 
 #include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
 
 /* A SHA-256 in hexadecimal digits. Planning scribbles on the tree: call before. */
 extern char *arc_fingerprint_query(const Query *query);
+
+/* The same of the query as it is planned: the rows will come in the same order. */
+extern char *arc_fingerprint_plan(const char *fingerprint, const PlannedStmt *plan);
 
 /* The same of any bytes. */
 extern char *arc_fingerprint_bytes(const char *bytes, Size size);

@@ -14,8 +14,9 @@
  * moves for the last time when the messages that tell of a change have been
  * sent, so we take what has been sent, and look whether it concerned an item
  * of the plan since that was made.  The items are the functions and types that
- * PlannedStmt lists; changes of relations cannot have come, for the plan's
- * relations are locked; and all else that a query's meaning comes from is in
+ * PlannedStmt lists, and the ancestors of its relations, which nobody locks;
+ * changes of the plan's own relations cannot have come, for those are locked;
+ * and all else that a query's meaning comes from is in
  * the tree that the fingerprint is taken of.
  *
  *-------------------------------------------------------------------------
@@ -31,6 +32,7 @@
 #include "cache/flight.h"
 #include "cache/pin.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -53,6 +55,7 @@
 #define NODE_NAME	"Arcache"
 
 static ExecutorRun_hook_type prev_ExecutorRun = NULL;
+static ExecutorStart_hook_type prev_ExecutorStart = NULL;
 
 /* -- what the backend was told ---------------------------------------------------- */
 
@@ -76,6 +79,12 @@ item_changed(Datum arg, int cache, uint32 hash)
 		changed_at[hash % CHANGE_PLACES] = changes;
 }
 
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	item_changed(arg, 0, OidIsValid(relid) ? murmurhash32(relid) : 0);
+}
+
 uint64
 arc_result_scan_clock(void)
 {
@@ -85,6 +94,7 @@ arc_result_scan_clock(void)
 	{
 		CacheRegisterSyscacheCallback(PROCOID, item_changed, (Datum) 0);
 		CacheRegisterSyscacheCallback(TYPEOID, item_changed, (Datum) 0);
+		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 		registered = true;
 	}
 	AcceptInvalidationMessages();
@@ -93,7 +103,7 @@ arc_result_scan_clock(void)
 
 /* Have we been told of a change of what the plan was made of? */
 static bool
-is_outdated(const PlannedStmt *statement, uint64 planned_at)
+is_outdated(const PlannedStmt *statement, const List *ancestors, uint64 planned_at)
 {
 	ListCell   *lc;
 
@@ -106,6 +116,11 @@ is_outdated(const PlannedStmt *statement, uint64 planned_at)
 		PlanInvalItem *item = lfirst(lc);
 
 		if (changed_at[item->hashValue % CHANGE_PLACES] > planned_at)
+			return true;
+	}
+	foreach(lc, ancestors)
+	{
+		if (changed_at[murmurhash32(lfirst_oid(lc)) % CHANGE_PLACES] > planned_at)
 			return true;
 	}
 	return false;
@@ -126,6 +141,7 @@ enum
 	PRIVATE_CACHEABILITY,		/* Integer */
 	PRIVATE_SETTINGS,			/* list of String */
 	PRIVATE_DEPENDENCIES,		/* list of dependencies, below */
+	PRIVATE_ANCESTORS,			/* list of Oid */
 	PRIVATE_MEMBERS
 };
 
@@ -196,6 +212,7 @@ write_private(const ArcResultSpec *spec)
 	private = lappend(private, makeInteger(spec->assessment->cacheability));
 	private = lappend(private, settings);
 	private = lappend(private, dependencies);
+	private = lappend(private, list_copy(spec->dependencies->ancestors));
 	Assert(list_length(private) == PRIVATE_MEMBERS);
 	return private;
 }
@@ -243,6 +260,10 @@ arc_result_scan_wrap(PlannedStmt *statement, const ArcResultSpec *spec)
 		plan->targetlist = lappend(plan->targetlist, entry);
 	}
 	scan->custom_private = write_private(spec);
+
+	/* So that a plan that is kept is made anew when their tracking changes. */
+	statement->relationOids = list_concat_unique_oid(statement->relationOids,
+													 spec->dependencies->ancestors);
 	scan->methods = &scan_methods;
 	statement->planTree = plan;
 }
@@ -254,6 +275,7 @@ typedef enum Outcome
 	OUTCOME_PENDING,			/* not asked for a row yet */
 	OUTCOME_HIT,
 	OUTCOME_FILL,				/* keeping what the plan gives */
+	OUTCOME_REPLAY,				/* giving what was kept */
 	OUTCOME_BYPASS				/* passing on what the plan gives */
 } Outcome;
 
@@ -264,6 +286,7 @@ typedef struct ResultScan
 	int			eflags;
 	Outcome		outcome;
 	const char *bypass;			/* why */
+	bool		was_miss;
 	bool		was_stored;
 
 	/* of a lookup */
@@ -454,8 +477,9 @@ usability(const ResultScan *scan)
 	}
 	if (arc_environment_has_temporary())
 		return "temporary objects";
-	if (arc_auto == ARC_AUTO_OFF ||
-		(arc_auto == ARC_AUTO_HINT && private_int(scan, PRIVATE_HINTED) == 0))
+	if (!arc_debug_force &&
+		(arc_auto == ARC_AUTO_OFF ||
+		 (arc_auto == ARC_AUTO_HINT && private_int(scan, PRIVATE_HINTED) == 0)))
 		return "disabled";
 	return NULL;
 }
@@ -505,7 +529,10 @@ verify(ResultScan *scan)
 
 	if (!arc_audit_wanted(scan->entry))
 		return;
-	start_plan(scan);
+	if (scan->was_miss)
+		ExecReScan(outerPlanState(&scan->css.ss.ps));
+	else
+		start_plan(scan);
 	arc_image_start(&image, scan->css.ss.ps.ps_ResultTupleDesc, MaxAllocSize);
 	for (;;)
 	{
@@ -522,16 +549,22 @@ verify(ResultScan *scan)
 }
 
 static void
-start_hit(ResultScan *scan, ArcSharedEntry *entry)
+start_image(ResultScan *scan, Outcome outcome)
 {
-	scan->entry = entry;
-	scan->outcome = OUTCOME_HIT;
-	scan->image = image_of(entry);
-	scan->size = entry->value_size;
-	verify(scan);
+	scan->outcome = outcome;
 	scan->at = arc_image_first(scan->image, &scan->left);
 	scan->slot = MakeSingleTupleTableSlot(scan->css.ss.ps.ps_ResultTupleDesc,
 										  &TTSOpsMinimalTuple);
+}
+
+static void
+start_hit(ResultScan *scan, ArcSharedEntry *entry)
+{
+	scan->entry = entry;
+	scan->image = image_of(entry);
+	scan->size = entry->value_size;
+	verify(scan);
+	start_image(scan, OUTCOME_HIT);
 	arc_cache_count_hit(entry);
 }
 
@@ -659,6 +692,7 @@ obstacle(ResultScan *scan, ArcVerdict verdict)
 	read_assessment(scan);
 	read_dependencies(scan);
 	if (is_outdated(scan->css.ss.ps.state->es_plannedstmt,
+					list_nth(scan->private, PRIVATE_ANCESTORS),
 					int8_of(list_nth(scan->private, PRIVATE_PLANNED_AT))))
 	{
 		arc_stats_count(ARC_REJECTED_STALE_FILL);
@@ -695,6 +729,7 @@ start_fill(ResultScan *scan)
 		scan->bypass = "own writes";
 		return;
 	}
+	scan->was_miss = true;
 	scan->outcome = OUTCOME_FILL;
 	scan->per_row = AllocSetContextCreate(scan->context, "arcache capture",
 										  ALLOCSET_DEFAULT_SIZES);
@@ -758,6 +793,38 @@ next_of_plan(ResultScan *scan)
 	return slot;
 }
 
+/*
+ * With arcache.debug_force what a fill gives has been through the cache: the
+ * plan runs to its end before the first row is given, and the rows are those
+ * of the entry, or of the image if that has not become an entry.
+ */
+static void
+fill_ahead(ResultScan *scan)
+{
+	MemoryContext old;
+	ArcVerdict	verdict;
+	ArcSharedEntry *entry;
+
+	while (scan->capture.keeping && scan->outcome == OUTCOME_FILL)
+		(void) next_of_plan(scan);
+	if (scan->outcome == OUTCOME_FILL)
+	{
+		/* Too large; or its types cannot be kept, and nothing has been run. */
+		if (scan->capture.too_large)
+			ExecReScan(outerPlanState(&scan->css.ss.ps));
+		return;
+	}
+
+	old = MemoryContextSwitchTo(scan->context);
+	scan->image = scan->capture.data.data;
+	entry = scan->was_stored ? find_entry(scan, &verdict) : NULL;
+	if (entry != NULL)
+		start_hit(scan, entry);
+	else
+		start_image(scan, OUTCOME_REPLAY);
+	MemoryContextSwitchTo(old);
+}
+
 /* -- running --------------------------------------------------------------------------------- */
 
 /*
@@ -788,6 +855,14 @@ look(ResultScan *scan, bool to_end)
 	MemoryContextSwitchTo(old);
 	if (scan->outcome != OUTCOME_HIT)
 		start_plan(scan);
+	if (scan->outcome == OUTCOME_FILL && arc_debug_force)
+		fill_ahead(scan);
+}
+
+static bool
+gives_image(const ResultScan *scan)
+{
+	return scan->outcome == OUTCOME_HIT || scan->outcome == OUTCOME_REPLAY;
 }
 
 static TupleTableSlot *
@@ -797,7 +872,7 @@ next_row(CustomScanState *node)
 
 	if (scan->outcome == OUTCOME_PENDING)
 		look(scan, false);
-	return scan->outcome == OUTCOME_HIT ? next_of_image(scan) : next_of_plan(scan);
+	return gives_image(scan) ? next_of_image(scan) : next_of_plan(scan);
 }
 
 static void
@@ -821,7 +896,7 @@ rescan(CustomScanState *node)
 {
 	ResultScan *scan = (ResultScan *) node;
 
-	if (scan->outcome == OUTCOME_HIT)
+	if (gives_image(scan))
 		scan->at = arc_image_first(scan->image, &scan->left);
 	else if (scan->outcome != OUTCOME_PENDING)
 	{
@@ -922,10 +997,37 @@ run(QueryDesc *desc, ScanDirection direction, uint64 count ARC_COMPAT_EXECUTE_ON
 		standard_ExecutorRun(desc, direction, count ARC_COMPAT_PASS_EXECUTE_ONCE);
 }
 
+/*
+ * With arcache.debug_force what is explained is explained, and run, as if we
+ * were not there.  The statement may be in the plan cache, so leave it.
+ */
+static void
+start_explained(QueryDesc *query, int eflags)
+{
+	PlannedStmt *statement = query->plannedstmt;
+	bool		explained = (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 ||
+		query->instrument_options != 0;
+
+	if (arc_debug_force && explained && statement->planTree != NULL &&
+		IsA(statement->planTree, CustomScan) &&
+		((CustomScan *) statement->planTree)->methods == &scan_methods)
+	{
+		query->plannedstmt = makeNode(PlannedStmt);
+		*query->plannedstmt = *statement;
+		query->plannedstmt->planTree = outerPlan(statement->planTree);
+	}
+	if (prev_ExecutorStart)
+		prev_ExecutorStart(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
 void
 arc_result_scan_init(void)
 {
 	RegisterCustomScanMethods(&scan_methods);
 	prev_ExecutorRun = ExecutorRun_hook;
 	ExecutorRun_hook = run;
+	prev_ExecutorStart = ExecutorStart_hook;
+	ExecutorStart_hook = start_explained;
 }

@@ -13,6 +13,7 @@
 #include "access/xlog.h"
 #include "base/settings.h"
 #include "catalog/pg_class.h"
+#include "coherence/force.h"
 #include "coherence/tracking.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -65,9 +66,9 @@ takes_part(Oid relid)
 	if (relid < FirstNormalObjectId)
 		return false;
 	rel = relation_open(relid, NoLock);
-	tracking = arc_tracking_of(rel);
+	tracking = arc_force_tracking_of(rel);
 	takes = rel->rd_rel->relkind == RELKIND_VIEW ||
-		(tracking->tracked && tracking->automatic);
+		(tracking->tracked && (tracking->automatic || arc_debug_force));
 	relation_close(rel, NoLock);
 	return takes;
 }
@@ -134,7 +135,7 @@ is_candidate(Query *query, const char *text, int cursor_options, Candidate *cand
 	Search		search = {0};
 	Size		length;
 
-	if (arc_auto == ARC_AUTO_OFF || !arc_enabled || arc_transparent_suspended > 0 ||
+	if ((arc_auto == ARC_AUTO_OFF && !arc_debug_force) || !arc_enabled || arc_transparent_suspended > 0 ||
 		query->commandType != CMD_SELECT || query->utilityStmt != NULL ||
 		query->rtable == NIL || may_scroll(cursor_options) ||
 		IsBinaryUpgrade || RecoveryInProgress() || !IsTransactionState())
@@ -142,7 +143,7 @@ is_candidate(Query *query, const char *text, int cursor_options, Candidate *cand
 	text = own_text(query, text, &length);
 	arc_hint_read(text, length, &candidate->hint);
 	if (candidate->hint.refused ||
-		(arc_auto == ARC_AUTO_HINT && !candidate->hint.wanted))
+		(arc_auto == ARC_AUTO_HINT && !candidate->hint.wanted && !arc_debug_force))
 		return false;
 	search.need_enabled = !candidate->hint.wanted;
 	if (candidate_walker((Node *) query, &search) || !search.reads_tables)
@@ -180,14 +181,18 @@ wrap(PlannedStmt *statement, const Candidate *candidate)
 		.dependencies = &dependencies
 	};
 
-	if (!candidate->hint.wanted && statement->planTree->total_cost < arc_min_cost)
+	if (!candidate->hint.wanted && !arc_debug_force &&
+		statement->planTree->total_cost < arc_min_cost)
 		return;
 	arc_assess(&source, &assessment);
 	arc_dependencies_find(statement, ARC_PARAMS_LATER, &dependencies, &assessment);
 	if (assessment.opaque != NULL)
 		arc_assess_restrict(&assessment, ARC_CACHE_BY_TTL, assessment.opaque);
-	if (is_kept(&assessment, candidate))
-		arc_result_scan_wrap(statement, &spec);
+	if (!is_kept(&assessment, candidate))
+		return;
+	if (arc_debug_force)
+		spec.fingerprint = arc_fingerprint_plan(candidate->fingerprint, statement);
+	arc_result_scan_wrap(statement, &spec);
 }
 
 static PlannedStmt *
