@@ -31,6 +31,7 @@ typedef struct ArcResultSpec
 	List	   *params;			/* numbers of those it uses */
 	int			ttl;			/* seconds, of the hint; 0 is none */
 	uint64		planned_at;		/* see arc_result_scan_clock() */
+	bool		ahead;			/* a fill gives no row before it has them all */
 	const ArcAssessment *assessment;
 	const ArcDependencies *dependencies;
 } ArcResultSpec;
