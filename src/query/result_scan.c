@@ -142,6 +142,7 @@ enum
 	PRIVATE_SETTINGS,			/* list of String */
 	PRIVATE_DEPENDENCIES,		/* list of dependencies, below */
 	PRIVATE_ANCESTORS,			/* list of Oid */
+	PRIVATE_AHEAD,				/* Integer: bool */
 	PRIVATE_MEMBERS
 };
 
@@ -213,6 +214,7 @@ write_private(const ArcResultSpec *spec)
 	private = lappend(private, settings);
 	private = lappend(private, dependencies);
 	private = lappend(private, list_copy(spec->dependencies->ancestors));
+	private = lappend(private, makeInteger(spec->ahead));
 	Assert(list_length(private) == PRIVATE_MEMBERS);
 	return private;
 }
@@ -794,9 +796,9 @@ next_of_plan(ResultScan *scan)
 }
 
 /*
- * With arcache.debug_force what a fill gives has been through the cache: the
- * plan runs to its end before the first row is given, and the rows are those
- * of the entry, or of the image if that has not become an entry.
+ * What such a fill gives has been through the cache: the plan runs to its end
+ * before the first row is given, and the rows are those of the entry, or of
+ * the image if that has not become an entry.
  */
 static void
 fill_ahead(ResultScan *scan)
@@ -855,7 +857,7 @@ look(ResultScan *scan, bool to_end)
 	MemoryContextSwitchTo(old);
 	if (scan->outcome != OUTCOME_HIT)
 		start_plan(scan);
-	if (scan->outcome == OUTCOME_FILL && arc_debug_force)
+	if (scan->outcome == OUTCOME_FILL && private_int(scan, PRIVATE_AHEAD))
 		fill_ahead(scan);
 }
 

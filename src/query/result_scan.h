@@ -32,6 +32,7 @@ typedef struct ArcResultSpec
 	int			ttl;			/* seconds, of the hint; 0 is none */
 	bool		hinted;			/* a hint asked for it */
 	uint64		planned_at;		/* see arc_result_scan_clock() */
+	bool		ahead;			/* a fill gives no row before it has them all */
 	const ArcAssessment *assessment;
 	const ArcDependencies *dependencies;
 } ArcResultSpec;

@@ -40,6 +40,7 @@ typedef struct Candidate
 	const char *fingerprint;
 	List	   *params;
 	uint64		planned_at;
+	bool		ahead;
 } Candidate;
 
 /* -- selection ------------------------------------------------------------------- */
@@ -177,6 +178,7 @@ wrap(PlannedStmt *statement, const Candidate *candidate)
 		.params = candidate->params,
 		.ttl = candidate->hint.ttl,
 		.planned_at = candidate->planned_at,
+		.ahead = candidate->ahead,
 		.assessment = &assessment,
 		.dependencies = &dependencies
 	};
@@ -210,6 +212,9 @@ plan_and_wrap(Query *query, const char *text, int cursor_options, ParamListInfo 
 
 	if (!is_candidate(query, text, cursor_options, &candidate))
 		return plan(query, text, cursor_options, params);
+
+	/* Who fetches from a cursor may see some rows before an error. */
+	candidate.ahead = arc_debug_force && (cursor_options & CURSOR_OPT_FAST_PLAN) == 0;
 
 	/* Planning scribbles on the query. */
 	candidate.planned_at = arc_result_scan_clock();
