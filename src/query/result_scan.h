@@ -31,6 +31,12 @@ typedef struct ArcResultSpec
 	List	   *params;			/* numbers of those it uses */
 	int			ttl;			/* seconds, of the hint; 0 is none */
 	uint64		planned_at;		/* see arc_result_scan_clock() */
+
+	/*
+	 * Fingerprint of the settings in which the bodies of functions were read
+	 * for the plan; "" if it calls none of the user's.
+	 */
+	const char *planned_in;
 	const ArcAssessment *assessment;
 	const ArcDependencies *dependencies;
 } ArcResultSpec;

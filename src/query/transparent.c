@@ -12,10 +12,12 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/settings.h"
+#include "cache/environment.h"
 #include "catalog/pg_class.h"
 #include "coherence/tracking.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "parser/scansup.h"
 #include "query/cacheability.h"
@@ -25,6 +27,7 @@
 #include "query/result_scan.h"
 #include "query/transparent.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 int			arc_transparent_suspended = 0;
 
@@ -38,6 +41,7 @@ typedef struct Candidate
 	const char *fingerprint;
 	List	   *params;
 	uint64		planned_at;
+	const char *planned_in;
 } Candidate;
 
 /* -- selection ------------------------------------------------------------------- */
@@ -164,6 +168,7 @@ wrap(PlannedStmt *statement, const char *text, const Candidate *candidate)
 		.params = candidate->params,
 		.ttl = candidate->hint.ttl,
 		.planned_at = candidate->planned_at,
+		.planned_in = candidate->planned_in,
 		.assessment = &assessment,
 		.dependencies = &dependencies
 	};
@@ -176,6 +181,30 @@ wrap(PlannedStmt *statement, const char *text, const Candidate *candidate)
 		arc_assess_restrict(&assessment, ARC_CACHE_BY_TTL, assessment.opaque);
 	if (is_kept(&assessment, candidate))
 		arc_result_scan_wrap(statement, &spec);
+}
+
+/* The settings' fingerprint, if the query calls functions of the user's. */
+static const char *
+settings_of_functions(Query *query)
+{
+	List	   *relations;
+	List	   *items;
+	bool		row_security;
+	ListCell   *lc;
+
+	extract_query_dependencies((Node *) query, &relations, &items, &row_security);
+	foreach(lc, items)
+	{
+		if (lfirst_node(PlanInvalItem, lc)->cacheId == PROCOID)
+		{
+			StringInfoData settings;
+
+			initStringInfo(&settings);
+			arc_environment_append(&settings);
+			return arc_fingerprint_bytes(settings.data, settings.len);
+		}
+	}
+	return "";
 }
 
 static PlannedStmt *
@@ -197,6 +226,7 @@ plan_and_wrap(Query *query, const char *text, int cursor_options, ParamListInfo 
 
 	/* Planning scribbles on the query. */
 	candidate.planned_at = arc_result_scan_clock();
+	candidate.planned_in = settings_of_functions(query);
 	candidate.fingerprint = arc_fingerprint_query(query);
 	candidate.params = arc_fingerprint_params(query);
 	own_text = statement_text(text, query);
