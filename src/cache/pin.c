@@ -53,18 +53,27 @@ remember(void *what, ArcHold hold)
 	nheld++;
 }
 
+/*
+ * Two portals may hold the same entry: each must forget its own hold, or the
+ * other's is released with the wrong owner.
+ */
 static void
 forget(void *what, ArcHold hold)
 {
+	int			found = -1;
+
 	for (int i = nheld - 1; i >= 0; i--)
 	{
-		if (held[i].what == what && held[i].hold == hold)
-		{
-			held[i] = held[--nheld];
-			return;
-		}
+		if (held[i].what != what || held[i].hold != hold)
+			continue;
+		if (found < 0 || held[i].owner == CurrentResourceOwner)
+			found = i;
+		if (held[i].owner == CurrentResourceOwner)
+			break;
 	}
-	Assert(false);
+	Assert(found >= 0);
+	if (found >= 0)
+		held[found] = held[--nheld];
 }
 
 void

@@ -217,7 +217,7 @@ arc_plan_inlines_clock(const PlannedStmt *plan)
 		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
 
 		found = form->prolang == SQLlanguageId &&
-			form->provolatile == PROVOLATILE_STABLE &&
+			form->provolatile != PROVOLATILE_IMMUTABLE &&
 			is_in_plan(plan, form->oid) &&
 			body_names_moment(catalog, tuple);
 	}

@@ -67,12 +67,15 @@ static ExecutorStart_hook_type prev_ExecutorStart = NULL;
 
 static uint64 changed_at[CHANGE_PLACES];
 static uint64 changed_all = 0;
+static uint64 changed_functions = 0;
 static uint64 changes = 0;
 
 static void
 item_changed(Datum arg, int cache, uint32 hash)
 {
 	changes++;
+	if (cache == PROCOID)
+		changed_functions = changes;
 	if (hash == 0)
 		changed_all = changes;
 	else
@@ -101,15 +104,21 @@ arc_result_scan_clock(void)
 	return changes;
 }
 
-/* Have we been told of a change of what the plan was made of? */
+/*
+ * Have we been told of a change of what the plan was made of?  It does not
+ * list functions that the planner called itself, for a constant's sake, or
+ * that such functions or inlined ones call.
+ */
 static bool
-is_outdated(const PlannedStmt *statement, const List *ancestors, uint64 planned_at)
+is_outdated(const PlannedStmt *statement, const List *ancestors, uint64 planned_at,
+			bool calls_functions)
 {
 	ListCell   *lc;
 
 	if (arc_result_scan_clock() == planned_at)
 		return false;
-	if (changed_all > planned_at)
+	if (changed_all > planned_at ||
+		(calls_functions && changed_functions > planned_at))
 		return true;
 	foreach(lc, statement->invalItems)
 	{
@@ -137,6 +146,7 @@ enum
 	PRIVATE_TTL,				/* Integer: seconds */
 	PRIVATE_HINTED,				/* Integer: 0 or 1 */
 	PRIVATE_PLANNED_AT,			/* Const of int8 */
+	PRIVATE_PLANNED_IN,			/* String: see ArcResultSpec */
 	PRIVATE_TABLES_TTL,			/* Integer: seconds */
 	PRIVATE_CACHEABILITY,		/* Integer */
 	PRIVATE_SETTINGS,			/* list of String */
@@ -209,6 +219,7 @@ write_private(const ArcResultSpec *spec)
 						 makeInteger(spec->ttl),
 						 makeInteger(spec->hinted));
 	private = lappend(private, int8_node(spec->planned_at));
+	private = lappend(private, makeString(pstrdup(spec->planned_in)));
 	private = lappend(private, makeInteger(spec->dependencies->ttl));
 	private = lappend(private, makeInteger(spec->assessment->cacheability));
 	private = lappend(private, settings);
@@ -293,6 +304,8 @@ typedef struct ResultScan
 
 	/* of a lookup */
 	MemoryContext context;		/* of all that follows */
+	Oid			opened_by;		/* the user when the executor was started */
+	Oid			user;			/* when it was made, as the environment */
 	ArcAsker	asker;
 	ArcRequest	request;
 	ArcRead		read;
@@ -307,7 +320,11 @@ typedef struct ResultScan
 	TupleTableSlot *slot;
 	Size		size;
 
+	/* rows given so far; the executor counts those of one run only */
+	uint64		given;
+
 	/* of a fill */
+	StringInfoData settings;	/* that the query names, as they were */
 	ArcFill		fill;
 	ArcFlight	flight;
 	ArcImage	capture;
@@ -353,19 +370,29 @@ private_int(const ResultScan *scan, int member)
 	return intVal(list_nth(scan->private, member));
 }
 
-/* The plan below is started when it is needed, or to be shown. */
+/*
+ * The plan below is started when it is needed, or to be shown.  Starting checks the privileges on functions; that is the right of who opened
+ * the cursor, not of who fetches.
+ */
 static void
 start_plan(ResultScan *scan)
 {
 	EState	   *estate = scan->css.ss.ps.state;
 	MemoryContext old;
+	Oid			user;
+	int			security;
 
 	if (outerPlanState(&scan->css.ss.ps) != NULL)
 		return;
+	GetUserIdAndSecContext(&user, &security);
+	if (user != scan->opened_by)
+		SetUserIdAndSecContext(scan->opened_by, security | SECURITY_LOCAL_USERID_CHANGE);
 	old = MemoryContextSwitchTo(estate->es_query_cxt);
 	outerPlanState(&scan->css.ss.ps) =
 		ExecInitNode(outerPlan(scan->css.ss.ps.plan), estate, scan->eflags);
 	MemoryContextSwitchTo(old);
+	if (user != scan->opened_by)
+		SetUserIdAndSecContext(user, security);
 }
 
 static void
@@ -374,6 +401,7 @@ begin(CustomScanState *node, EState *estate, int eflags)
 	ResultScan *scan = (ResultScan *) node;
 
 	scan->eflags = eflags;
+	scan->opened_by = GetUserId();
 	scan->context = AllocSetContextCreate(estate->es_query_cxt, "arcache result",
 										  ALLOCSET_DEFAULT_SIZES);
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) || estate->es_instrument != 0)
@@ -463,6 +491,13 @@ name_result(ResultScan *scan)
 	};
 }
 
+/* Functions of the user's, of which the plan may have kept the value only. */
+static bool
+calls_functions(const ResultScan *scan)
+{
+	return *private_string(scan, PRIVATE_PLANNED_IN) != '\0';
+}
+
 static const char *
 usability(const ResultScan *scan)
 {
@@ -483,6 +518,16 @@ usability(const ResultScan *scan)
 		(arc_auto == ARC_AUTO_OFF ||
 		 (arc_auto == ARC_AUTO_HINT && private_int(scan, PRIVATE_HINTED) == 0)))
 		return "disabled";
+	if (GetUserId() != scan->opened_by)
+		return "opened by another role";
+	if (list_nth(scan->private, PRIVATE_PARAMS) != NIL &&
+		scan->css.ss.ps.state->es_param_list_info == NULL)
+		return "no parameters";
+	if (calls_functions(scan) &&
+		strcmp(private_string(scan, PRIVATE_PLANNED_IN),
+			   arc_fingerprint_bytes(scan->asker.environment.data,
+									 scan->asker.environment.len)) != 0)
+		return "planned with other settings";
 	return NULL;
 }
 
@@ -502,6 +547,18 @@ find_entry(ResultScan *scan, ArcVerdict *verdict)
 		return NULL;
 	name_result(scan);
 	return arc_cache_find(&scan->asker.reader, &scan->read.key, &scan->read.identity, verdict);
+}
+
+static void
+read_assessment(ResultScan *scan)
+{
+	ListCell   *lc;
+
+	scan->assessment.cacheability = private_int(scan, PRIVATE_CACHEABILITY);
+	foreach(lc, (List *) list_nth(scan->private, PRIVATE_SETTINGS))
+		scan->assessment.settings = lappend(scan->assessment.settings, strVal(lfirst(lc)));
+	initStringInfo(&scan->settings);
+	arc_environment_capture(&scan->settings, scan->assessment.settings);
 }
 
 /* -- hits ---------------------------------------------------------------------------------- */
@@ -566,6 +623,7 @@ start_hit(ResultScan *scan, ArcSharedEntry *entry)
 	scan->image = image_of(entry);
 	scan->size = entry->value_size;
 	verify(scan);
+	read_assessment(scan);
 	start_image(scan, OUTCOME_HIT);
 	arc_cache_count_hit(entry);
 }
@@ -594,6 +652,8 @@ hash_param(ResultScan *scan, List *value, char **words)
 	*words = strVal(lthird(value));
 	if (linitial_int(numbers) == 0)
 		return int8_of(lsecond(value));
+	if (scan->css.ss.ps.state->es_param_list_info == NULL)
+		return 0;				/* EXPLAIN (GENERIC_PLAN) */
 
 	param = fetch_param(scan->css.ss.ps.state->es_param_list_info,
 						linitial_int(numbers), &space);
@@ -661,16 +721,6 @@ read_dependencies(ResultScan *scan)
 	}
 }
 
-static void
-read_assessment(ResultScan *scan)
-{
-	ListCell   *lc;
-
-	scan->assessment.cacheability = private_int(scan, PRIVATE_CACHEABILITY);
-	foreach(lc, (List *) list_nth(scan->private, PRIVATE_SETTINGS))
-		scan->assessment.settings = lappend(scan->assessment.settings, strVal(lfirst(lc)));
-}
-
 /* Why what the plan gives cannot be kept; NULL if it may be. */
 static const char *
 obstacle(ResultScan *scan, ArcVerdict verdict)
@@ -695,7 +745,8 @@ obstacle(ResultScan *scan, ArcVerdict verdict)
 	read_dependencies(scan);
 	if (is_outdated(scan->css.ss.ps.state->es_plannedstmt,
 					list_nth(scan->private, PRIVATE_ANCESTORS),
-					int8_of(list_nth(scan->private, PRIVATE_PLANNED_AT))))
+					int8_of(list_nth(scan->private, PRIVATE_PLANNED_AT)),
+					calls_functions(scan)))
 	{
 		arc_stats_count(ARC_REJECTED_STALE_FILL);
 		return "definitions changed";
@@ -840,6 +891,7 @@ look(ResultScan *scan, bool to_end)
 	ArcVerdict	verdict;
 	ArcSharedEntry *entry = find_entry(scan, &verdict);
 
+	scan->user = GetUserId();
 	if (entry == NULL)
 	{
 		scan->outcome = OUTCOME_BYPASS;
@@ -867,14 +919,69 @@ gives_image(const ResultScan *scan)
 	return scan->outcome == OUTCOME_HIT || scan->outcome == OUTCOME_REPLAY;
 }
 
+/*
+ * Between two runs of the executor, two FETCHes say, all may have been set
+ * anew; within a run nothing can, for the query calls nothing volatile.  Rows
+ * of two environments are no result of either.
+ */
+static bool
+is_elsewhere(const ResultScan *scan)
+{
+	return GetUserId() != scan->user ||
+		!arc_environment_equals(scan->asker.environment.data,
+								scan->asker.environment.len) ||
+		!arc_environment_matches(scan->settings.data, scan->settings.len);
+}
+
+static void
+resume(ResultScan *scan)
+{
+	MemoryContext old;
+	bool		elsewhere;
+
+	if (scan->outcome == OUTCOME_BYPASS ||
+		scan->given == scan->css.ss.ps.state->es_processed)
+		return;
+	old = MemoryContextSwitchTo(scan->context);
+	elsewhere = is_elsewhere(scan);
+	MemoryContextSwitchTo(old);
+	if (!elsewhere)
+		return;
+	scan->bypass = "settings changed between rows";
+
+	/* Go on as the plan would have, which evaluates each row when it is asked for. */
+	if (gives_image(scan))
+	{
+		if (outerPlanState(&scan->css.ss.ps) != NULL)
+			ExecReScan(outerPlanState(&scan->css.ss.ps));
+		else
+			start_plan(scan);
+		for (uint64 i = 0; i < scan->given; i++)
+		{
+			TupleTableSlot *slot = ExecProcNode(outerPlanState(&scan->css.ss.ps));
+
+			if (TupIsNull(slot))
+				break;
+		}
+	}
+	scan->outcome = OUTCOME_BYPASS;
+	arc_stats_count(ARC_BYPASS_UNCACHEABLE);
+}
+
 static TupleTableSlot *
 next_row(CustomScanState *node)
 {
 	ResultScan *scan = (ResultScan *) node;
+	TupleTableSlot *slot;
 
 	if (scan->outcome == OUTCOME_PENDING)
 		look(scan, false);
-	return gives_image(scan) ? next_of_image(scan) : next_of_plan(scan);
+	else
+		resume(scan);
+	slot = gives_image(scan) ? next_of_image(scan) : next_of_plan(scan);
+	if (!TupIsNull(slot))
+		scan->given++;
+	return slot;
 }
 
 static void

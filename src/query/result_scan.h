@@ -32,6 +32,12 @@ typedef struct ArcResultSpec
 	int			ttl;			/* seconds, of the hint; 0 is none */
 	bool		hinted;			/* a hint asked for it */
 	uint64		planned_at;		/* see arc_result_scan_clock() */
+
+	/*
+	 * Fingerprint of the settings in which the bodies of functions were read
+	 * for the plan; "" if it calls none of the user's.
+	 */
+	const char *planned_in;
 	bool		ahead;			/* a fill gives no row before it has them all */
 	const ArcAssessment *assessment;
 	const ArcDependencies *dependencies;

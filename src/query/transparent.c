@@ -12,11 +12,13 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/settings.h"
+#include "cache/environment.h"
 #include "catalog/pg_class.h"
 #include "coherence/force.h"
 #include "coherence/tracking.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "parser/scansup.h"
 #include "query/cacheability.h"
@@ -26,6 +28,7 @@
 #include "query/result_scan.h"
 #include "query/transparent.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 int			arc_transparent_suspended = 0;
 
@@ -40,6 +43,7 @@ typedef struct Candidate
 	const char *fingerprint;
 	List	   *params;
 	uint64		planned_at;
+	const char *planned_in;
 	bool		ahead;
 } Candidate;
 
@@ -178,6 +182,7 @@ wrap(PlannedStmt *statement, const Candidate *candidate)
 		.params = candidate->params,
 		.ttl = candidate->hint.ttl,
 		.planned_at = candidate->planned_at,
+		.planned_in = candidate->planned_in,
 		.ahead = candidate->ahead,
 		.assessment = &assessment,
 		.dependencies = &dependencies
@@ -195,6 +200,30 @@ wrap(PlannedStmt *statement, const Candidate *candidate)
 	if (arc_debug_force)
 		spec.fingerprint = arc_fingerprint_plan(candidate->fingerprint, statement);
 	arc_result_scan_wrap(statement, &spec);
+}
+
+/* The settings' fingerprint, if the query calls functions of the user's. */
+static const char *
+settings_of_functions(Query *query)
+{
+	List	   *relations;
+	List	   *items;
+	bool		row_security;
+	ListCell   *lc;
+
+	extract_query_dependencies((Node *) query, &relations, &items, &row_security);
+	foreach(lc, items)
+	{
+		if (lfirst_node(PlanInvalItem, lc)->cacheId == PROCOID)
+		{
+			StringInfoData settings;
+
+			initStringInfo(&settings);
+			arc_environment_append(&settings);
+			return arc_fingerprint_bytes(settings.data, settings.len);
+		}
+	}
+	return "";
 }
 
 static PlannedStmt *
@@ -218,6 +247,7 @@ plan_and_wrap(Query *query, const char *text, int cursor_options, ParamListInfo 
 
 	/* Planning scribbles on the query. */
 	candidate.planned_at = arc_result_scan_clock();
+	candidate.planned_in = settings_of_functions(query);
 	candidate.fingerprint = arc_fingerprint_query(query);
 	candidate.params = arc_fingerprint_params(query);
 	statement = plan(query, text, cursor_options, params);
