@@ -808,3 +808,9 @@ SELECT hits > 200 AS hits, fills > 100 AS fills, audits > 60 AS verified, audit_
 SELECT arcache_clear() > 0 AS cleared;
 DROP OWNED BY arcache_one, arcache_two;
 DROP ROLE arcache_one, arcache_two;
+DROP FUNCTION did, rows_of, probe, explain, stable_fn, volatile_fn, immutable_fn, inlined, key_of, typed, toasted, loops, stops, swaps, into_one, sql_scalar, sql_set, sql_atomic, by_cursor, slow, writes;
+DROP TABLE item, other, plain, quiet, hinted, timed, part, parent, into1, into2, into3, ruled, big, wide, gap, many CASCADE;
+DROP SCHEMA s1 CASCADE;
+DROP SEQUENCE seq;
+DROP TYPE pair, mood CASCADE;
+DROP DOMAIN small;
