@@ -17,6 +17,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "coherence/tracking.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "catalog/objectaddress.h"
 #include "query/dependency.h"
@@ -26,29 +27,76 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
 #define MAX_TAGS	1000
 
-static void
-add(ArcDependencies *dependencies, ArcDependency one, const char *words)
+/* So few are searched one by one. */
+#define SEARCHED_MAX	32
+
+/* What a dependency is found by. */
+typedef struct Known
 {
-	CHECK_FOR_INTERRUPTS();
+	ArcToken	token;			/* hash key: 0 for keys that parameters are yet to say, */
+	Oid			relid;			/* which differ by relation and words */
+	uint32		words;			/* their hash */
+} Known;
+
+static Known
+known_as(ArcDependency one, const char *words)
+{
+	Known		known;
+
+	memset(&known, 0, sizeof(known));
+	known.token = one.token;
+	if (one.token == 0)
+	{
+		known.relid = one.relid;
+		known.words = hash_bytes((const unsigned char *) words, strlen(words));
+	}
+	return known;
+}
+
+static bool
+is_known(const ArcDependencies *dependencies, ArcDependency one, const char *words)
+{
 	for (int i = 0; i < dependencies->n; i++)
 	{
 		const ArcDependency *known = &dependencies->array[i];
 
-		if (known->token != one.token)
-			continue;
-
-		/* Keys that parameters are yet to say have no token. */
-		if (one.token != 0 ||
-			(known->relid == one.relid && strcmp(dependencies->words[i], words) == 0))
-			return;
+		if (known->token == one.token &&
+			(one.token != 0 ||
+			 (known->relid == one.relid && strcmp(dependencies->words[i], words) == 0)))
+			return true;
 	}
+	return false;
+}
 
+static void
+index_all(ArcDependencies *dependencies)
+{
+	HASHCTL		control = {
+		.keysize = sizeof(Known),
+		.entrysize = sizeof(Known),
+		.hcxt = CurrentMemoryContext
+	};
+
+	dependencies->index = hash_create("arcache dependencies", 256, &control,
+									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	for (int i = 0; i < dependencies->n; i++)
+	{
+		Known		known = known_as(dependencies->array[i], dependencies->words[i]);
+
+		(void) hash_search(dependencies->index, &known, HASH_ENTER, NULL);
+	}
+}
+
+void
+arc_dependencies_append(ArcDependencies *dependencies, ArcDependency one, const char *words)
+{
 	/* Grow by powers of two. */
 	if ((dependencies->n & (dependencies->n - 1)) == 0)
 	{
@@ -63,6 +111,23 @@ add(ArcDependencies *dependencies, ArcDependency one, const char *words)
 	}
 	dependencies->words[dependencies->n] = words;
 	dependencies->array[dependencies->n++] = one;
+}
+
+static void
+add(ArcDependencies *dependencies, ArcDependency one, const char *words)
+{
+	Known		known = known_as(one, words);
+	bool		found;
+
+	CHECK_FOR_INTERRUPTS();
+	if (dependencies->index == NULL && dependencies->n > SEARCHED_MAX)
+		index_all(dependencies);
+	if (dependencies->index == NULL)
+		found = is_known(dependencies, one, words);
+	else
+		(void) hash_search(dependencies->index, &known, HASH_ENTER, &found);
+	if (!found)
+		arc_dependencies_append(dependencies, one, words);
 }
 
 static void

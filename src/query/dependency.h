@@ -27,7 +27,12 @@ typedef struct ArcDependencies
 	ArcDependency *array;		/* each with kind and token, seq unset */
 	const char **words;			/* of each that is a key: "id = 1" */
 	int			ttl;			/* seconds; the shortest of the relations', or 0 */
+	struct HTAB *index;			/* of many; or NULL */
 } ArcDependencies;
+
+/* One that is known not to be there; dependencies so made have no index. */
+extern void arc_dependencies_append(ArcDependencies *dependencies, ArcDependency one,
+									const char *words);
 
 /*
  * Restricts the assessment where a relation is not tracked.  With
