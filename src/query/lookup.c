@@ -243,17 +243,18 @@ append_order(StringInfo to, TupleDesc desc, const AttrNumber *columns, int n)
 }
 
 /*
- * By primary key.  Which row is the first must not depend on chance, and tables
- * that inherit are not bound by the key.
+ * By primary key.  Which row is the first must not depend on chance; but tables
+ * that inherit are not bound by the key, so where rows lie has to decide.  That
+ * changes without a write, hence cannot be cached.
  */
 static const char *
-order_of(const ArcLookup *lookup, bool inherited, const AttrNumber *primary, int nprimary)
+order_of(const ArcLookup *lookup, const AttrNumber *primary, int nprimary)
 {
 	StringInfoData order;
 
 	initStringInfo(&order);
 	append_order(&order, lookup->desc, primary, nprimary);
-	if (lookup->max_rows > 0 && inherited)
+	if (lookup->uncached)
 		appendStringInfoString(&order, ", tableoid, ctid");
 	return order.data;
 }
@@ -275,8 +276,7 @@ write_query(ArcLookup *lookup, Relation rel, const AttrNumber *primary, int npri
 	if (lookup->ncolumns > 1)
 		state->array = NULL;
 	state->select = psprintf("SELECT * FROM %s WHERE ", table);
-	state->order = order_of(lookup, rel->rd_rel->relkind == RELKIND_RELATION &&
-							rel->rd_rel->relhassubclass, primary, nprimary);
+	state->order = order_of(lookup, primary, nprimary);
 
 	initStringInfo(&query);
 	appendStringInfoString(&query, state->select);
@@ -370,6 +370,8 @@ make(Relation rel, const AttrNumber *columns, int ncolumns,
 	lookup->space = space;
 	lookup->prefix = prefix ? pstrdup(prefix) : psprintf("%u:", lookup->relid);
 	lookup->max_rows = max_rows;
+	lookup->uncached = max_rows > 0 && rel->rd_rel->relkind == RELKIND_RELATION &&
+		rel->rd_rel->relhassubclass;
 	lookup->ncolumns = ncolumns;
 	lookup->columns = palloc(ncolumns * sizeof(AttrNumber));
 	memcpy(lookup->columns, columns, ncolumns * sizeof(AttrNumber));

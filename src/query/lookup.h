@@ -38,6 +38,7 @@ typedef struct ArcLookup
 	ArcKeySpace space;			/* ARC_SPACE_ROW or ARC_SPACE_RELATED */
 	const char *prefix;			/* of the entries' names, its last byte a ':' */
 	int			max_rows;		/* 0 is all; else the first by primary key */
+	bool		uncached;		/* which these are depends on where rows lie */
 	int			ncolumns;
 	AttrNumber *columns;
 	Oid		   *types;			/* of the columns; domains are not stripped */

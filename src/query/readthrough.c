@@ -323,6 +323,9 @@ arc_read_assess(ArcSource *source, const ArcRequest *request,
 	if (lookup != NULL && source->refusal == NULL && !reads_table(source, lookup))
 		return false;
 	assess(source, request->depends_on, assessment, dependencies);
+	if (lookup != NULL && lookup->uncached)
+		arc_assess_restrict(assessment, ARC_CACHE_NEVER,
+							"Rows of tables that inherit may have the same key.");
 	if (assessment->cacheability == ARC_CACHE_REFUSED)
 	{
 		if (lookup == NULL || source->refusal != NULL)
