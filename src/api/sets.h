@@ -5,8 +5,8 @@
  *
  * A function may wait for the table's lock, and find another row type then than
  * the one that the caller's plan was made for.  So the set is said to be of the
- * type that its rows have, when they are there; if that is not the expected one
- * the executor raises 42804.
+ * type that its rows have, when they are there; 42804 if that is not the
+ * expected one.
  *
  *-------------------------------------------------------------------------
  */
