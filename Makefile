@@ -73,6 +73,7 @@ OBJS = \
 	src/api/queries.o \
 	src/api/relationships.o \
 	src/api/rows.o \
+	src/api/sets.o \
 	src/api/tables.o \
 	src/api/values.o \
 	src/api/views.o \

@@ -262,7 +262,7 @@ CREATE TABLE arcache_relationship (
     PRIMARY KEY (parent, name),
     CHECK (pg_catalog.octet_length(name) BETWEEN 1 AND 63),
     CHECK (kind IN ('has_many', 'has_one', 'belongs_to')),
-    CHECK (pg_catalog.cardinality(parent_columns) > 0
+    CHECK (pg_catalog.cardinality(parent_columns) BETWEEN 1 AND 32
            AND pg_catalog.cardinality(parent_columns) = pg_catalog.cardinality(child_columns)),
     CHECK (pg_catalog.array_position(parent_columns, NULL) IS NULL
            AND pg_catalog.array_position(child_columns, NULL) IS NULL),

@@ -533,6 +533,62 @@ SET ROLE regress_arcache_rows_a;
 SELECT code_of('SELECT arcache_row(NULL::notes, 1)');
 RESET ROLE;
 
+-- Types that are compared as another one: names of objects are not read as numbers.
+CREATE TABLE by_class (k regclass PRIMARY KEY, v int);
+CREATE TABLE by_proc (k regproc, n regtype, v int, PRIMARY KEY (k, n));
+CREATE TABLE by_net (k cidr PRIMARY KEY, v int);
+INSERT INTO by_class VALUES ('pg_class', 1), ('by_class', 2);
+INSERT INTO by_proc SELECT oid, 'double precision', 3 FROM pg_proc WHERE proname = 'length' AND proargtypes[0] = 'text'::regtype;
+INSERT INTO by_net VALUES ('10.0.0.0/8', 4), ('10.1.2.3', 5);
+SELECT arcache_enable('by_class'), arcache_enable('by_proc'), arcache_enable('by_net');
+SELECT * FROM arcache_row(NULL::by_class, 'pg_class');
+SELECT * FROM arcache_row(NULL::by_class, 'pg_class');
+SELECT v FROM arcache_rows(NULL::by_class, ARRAY['by_class', 'pg_class', '999999']::regclass[]);
+SELECT r.v FROM by_proc p, arcache_row(NULL::by_proc, p.k, p.n) r;
+SELECT v FROM arcache_rows(NULL::by_net, ARRAY['10.1.2.3', '10.0.0.0/8']::cidr[]);
+
+-- A type that gets another name, or another schema, in a session that knows it.
+CREATE TYPE mood AS ENUM ('sad', 'glad');
+CREATE TABLE moods (k mood PRIMARY KEY, v int);
+INSERT INTO moods VALUES ('sad', 1), ('glad', 2);
+SELECT arcache_enable('moods');
+SELECT v FROM arcache_rows(NULL::moods, '{glad,sad}'::mood[]);
+ALTER TYPE mood RENAME TO humour;
+SELECT v FROM arcache_row(NULL::moods, 'sad');
+SELECT v FROM arcache_rows(NULL::moods, '{glad,sad}'::humour[]);
+ALTER TYPE humour SET SCHEMA odd;
+SELECT v FROM arcache_row(NULL::moods, 'sad');
+SELECT v FROM arcache_rows(NULL::moods, '{glad,sad}'::odd.humour[]);
+
+-- Keys that are arrays with NULL elements, whatever array_nulls says.
+CREATE TABLE by_array (k text[] PRIMARY KEY, v int);
+INSERT INTO by_array VALUES (ARRAY['a', NULL], 1), (ARRAY['a', 'NULL'], 2);
+SELECT arcache_enable('by_array');
+SET array_nulls = off;
+SELECT * FROM arcache_row(NULL::by_array, ARRAY['a', NULL]);
+SELECT * FROM arcache_row(NULL::by_array, ARRAY['a', NULL]);
+SELECT current_setting('array_nulls'), v FROM arcache_rows(NULL::by_array, (SELECT array_agg(ROW(k)) FROM by_array));
+RESET array_nulls;
+SELECT * FROM arcache_row(NULL::by_array, ARRAY['a', NULL]);
+
+-- What a query of many keys takes is not kept for the next.
+CREATE TABLE hoard (id int PRIMARY KEY);
+INSERT INTO hoard SELECT generate_series(1, 20000);
+SELECT arcache_enable('hoard');
+ALTER TABLE hoard ENABLE ROW LEVEL SECURITY;
+CREATE TABLE seen (bytes bigint);
+CREATE FUNCTION watch(id int) RETURNS boolean LANGUAGE plpgsql VOLATILE AS
+    $$ BEGIN IF id % 5000 = 0 THEN INSERT INTO shop.seen SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE name ~ '^arcache lookup'; END IF; RETURN true; END $$;
+CREATE POLICY watched ON hoard USING (watch(id));
+ALTER TABLE hoard FORCE ROW LEVEL SECURITY;
+GRANT USAGE ON SCHEMA shop TO regress_arcache_rows_a;
+GRANT ALL ON hoard, seen TO regress_arcache_rows_a;
+GRANT pg_read_all_stats TO regress_arcache_rows_a;
+SET ROLE regress_arcache_rows_a;
+SELECT count(*) FROM arcache_rows(NULL::hoard, ARRAY(SELECT generate_series(1, 20000)));
+RESET ROLE;
+SELECT count(*), max(bytes) < 40000000 AS modest, CASE WHEN max(bytes) >= 40000000 THEN max(bytes) END AS bytes FROM seen;
+
 SELECT audits > 100 AS verified, audit_failures FROM arcache_stats;
 
 SET client_min_messages = warning;

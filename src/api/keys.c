@@ -35,6 +35,7 @@ typedef struct Conversion
 	ExprState  *expression;		/* over a CaseTestExpr, or NULL */
 	FmgrInfo	input;			/* of a literal of unknown type */
 	Oid			ioparam;
+	MemoryContext context;		/* of what it needs, or NULL */
 } Conversion;
 
 /* What the fn_extra of a call points to. */
@@ -61,7 +62,14 @@ conversions_of(FunctionCallInfo fcinfo, int n)
 	}
 	if (conversions->n < n)
 	{
-		conversions->each = palloc0(n * sizeof(Conversion));
+		Conversion *each = palloc0(n * sizeof(Conversion));
+
+		if (conversions->n > 0)
+		{
+			memcpy(each, conversions->each, conversions->n * sizeof(Conversion));
+			pfree(conversions->each);
+		}
+		conversions->each = each;
 		conversions->n = n;
 	}
 	MemoryContextSwitchTo(old);
@@ -101,17 +109,23 @@ make_expression(Oid from, Oid to)
 }
 
 static void
-prepare(Conversion *conversion, Oid from, Oid to, MemoryContext context)
+prepare(Conversion *conversion, Oid from, Oid to, MemoryContext parent)
 {
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext old;
 	Oid			input;
 
 	conversion->from = InvalidOid;
 	conversion->expression = NULL;
+	if (conversion->context == NULL)
+		conversion->context = AllocSetContextCreate(parent, "arcache key conversion",
+													ALLOCSET_SMALL_SIZES);
+	else
+		MemoryContextReset(conversion->context);
+	old = MemoryContextSwitchTo(conversion->context);
 	if (from == UNKNOWNOID)
 	{
 		getTypeInputInfo(to, &input, &conversion->ioparam);
-		fmgr_info_cxt(input, &conversion->input, context);
+		fmgr_info_cxt(input, &conversion->input, conversion->context);
 	}
 	else if (from != to)
 		conversion->expression = make_expression(from, to);

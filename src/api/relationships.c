@@ -10,6 +10,7 @@
 #include "api/arguments.h"
 #include "api/entries.h"
 #include "api/keys.h"
+#include "api/sets.h"
 #include "base/compat.h"
 #include "base/settings.h"
 #include "cache/pending.h"
@@ -130,8 +131,7 @@ define(FunctionCallInfo fcinfo, ArcRelationshipKind kind)
 	List	   *columns;
 
 	arc_argument_need_preload();
-	spec.parent = relation_argument(fcinfo, 0, "parent");
-	arc_tracking_check_owner(spec.parent);
+	arc_tracking_check_owner(relation_argument(fcinfo, 0, "parent"));
 	spec.parent = table_argument(fcinfo, 0, "parent");
 	spec.name = name_argument(fcinfo, 1);
 	spec.child = table_argument(fcinfo, 2, "child");
@@ -233,14 +233,6 @@ relationship_arguments(FunctionCallInfo fcinfo)
 	return relationship;
 }
 
-static void
-return_row(void *arg, int key, HeapTuple row)
-{
-	ReturnSetInfo *rsinfo = arg;
-
-	tuplestore_puttuple(rsinfo->setResult, row);
-}
-
 /* Values for one parent, of arguments from `first` on. */
 static void
 key_arguments(FunctionCallInfo fcinfo, int first, const ArcRelationship *relationship,
@@ -262,13 +254,14 @@ arcache_related(PG_FUNCTION_ARGS)
 	bool	   *nulls;
 
 	(void) relationship_arguments(fcinfo);
-	InitMaterializedSRF(fcinfo, 0);
+	arc_set_begin(fcinfo);
 	do
 	{
 		relationship = relationship_arguments(fcinfo);
 		key_arguments(fcinfo, 3, relationship, &values, &nulls);
-	} while (!arc_related_read(relationship, 1, values, nulls, return_row,
+	} while (!arc_related_read(relationship, 1, values, nulls, arc_set_add,
 							   fcinfo->resultinfo));
+	arc_set_end(fcinfo, relationship->children->desc);
 	return (Datum) 0;
 }
 
@@ -281,14 +274,15 @@ arcache_related_many(PG_FUNCTION_ARGS)
 	int			nkeys;
 
 	(void) relationship_arguments(fcinfo);
-	InitMaterializedSRF(fcinfo, 0);
+	arc_set_begin(fcinfo);
 	do
 	{
 		relationship = relationship_arguments(fcinfo);
 		nkeys = arc_keys_from_array(fcinfo, 3, relationship->parents->ncolumns,
 									relationship->parents->types, &values, &nulls);
-	} while (!arc_related_read(relationship, nkeys, values, nulls, return_row,
+	} while (!arc_related_read(relationship, nkeys, values, nulls, arc_set_add,
 							   fcinfo->resultinfo));
+	arc_set_end(fcinfo, relationship->children->desc);
 	return (Datum) 0;
 }
 

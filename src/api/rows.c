@@ -19,6 +19,7 @@
 #include "api/arguments.h"
 #include "api/entries.h"
 #include "api/keys.h"
+#include "api/sets.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "cache/pending.h"
@@ -100,15 +101,6 @@ enter_table(Oid relid)
 }
 
 static void
-raise_no_key(Oid relid)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("table \"%s\" has no primary key", get_rel_name(relid)),
-			 errhint("Rows are found by their primary key.")));
-}
-
-static void
 renew_lookup(TableLookup *table)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
@@ -120,7 +112,7 @@ renew_lookup(TableLookup *table)
 
 	MemoryContextSwitchTo(old);
 	if (lookup == NULL)
-		raise_no_key(relid);
+		arc_lookup_raise_no_key(relid);
 	give_up(table);
 	MemoryContextSetParent(context, CacheMemoryContext);
 	table->lookup = lookup;
@@ -215,14 +207,6 @@ arcache_row(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(one.datum);
 }
 
-static void
-return_row(void *arg, int key, HeapTuple row)
-{
-	ReturnSetInfo *rsinfo = arg;
-
-	tuplestore_puttuple(rsinfo->setResult, row);
-}
-
 Datum
 arcache_rows(PG_FUNCTION_ARGS)
 {
@@ -231,7 +215,7 @@ arcache_rows(PG_FUNCTION_ARGS)
 	bool	   *nulls;
 
 	(void) lookup_of_argument(fcinfo, 0, "base");
-	InitMaterializedSRF(fcinfo, 0);
+	arc_set_begin(fcinfo);
 	do
 	{
 		call.lookup = lookup_of_argument(fcinfo, 0, "base");
@@ -239,7 +223,8 @@ arcache_rows(PG_FUNCTION_ARGS)
 										 call.lookup->types, &values, &nulls);
 		call.values = values;
 		call.nulls = nulls;
-	} while (!arc_lookup_read(&call, return_row, fcinfo->resultinfo));
+	} while (!arc_lookup_read(&call, arc_set_add, fcinfo->resultinfo));
+	arc_set_end(fcinfo, call.lookup->desc);
 	return (Datum) 0;
 }
 

@@ -3,18 +3,17 @@
  * conversion.c
  *	  A value of one type as the equal value of another.
  *
- * Implicit casts are those that keep what a value is, so the result compares
- * as the value itself would.  Among integers the cast to a smaller one is not
- * implicit, because it raises what does not fit; here that is no error, but a
- * value that nothing can be equal to.
+ * Casts take no part.  What one does is its owner's to say, so it would have to
+ * be run with the privileges, and in the version, of the moment; and an implicit
+ * one need not keep apart what the other type's equality tells apart.  Types go
+ * together if values of both are compared by one operator as what they are, and
+ * integers of all sizes do.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
-#include "parser/parse_coerce.h"
 #include "query/conversion.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
@@ -25,43 +24,43 @@ is_integer(Oid type)
 	return type == INT2OID || type == INT4OID || type == INT8OID;
 }
 
-static bool
-has_equality(Oid type)
+static Oid
+equality_of(Oid type)
 {
-	return OidIsValid(lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr);
+	return lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
+}
+
+/*
+ * Does the operator take both types for the same, as the text operator does with
+ * a varchar?  A type's operator class is its own, or one of a type that it is
+ * without conversion; but one of a pseudo-type says nothing.
+ */
+static bool
+is_of_one_type(Oid operator)
+{
+	Oid			left;
+	Oid			right;
+
+	op_input_types(operator, &left, &right);
+	return left == right && get_typtype(left) != TYPTYPE_PSEUDO;
 }
 
 bool
-arc_conversion_make(ArcConversion *conversion, Oid from, Oid to, MemoryContext context)
+arc_conversion_make(ArcConversion *conversion, Oid from, Oid to)
 {
-	Oid			function;
+	Oid			operator = equality_of(to);
 
 	*conversion = (ArcConversion)
 	{
 		.from = getBaseType(from),
 			.to = getBaseType(to)
 	};
-	if (!has_equality(conversion->to))
+	conversion->integers = conversion->from != conversion->to &&
+		is_integer(conversion->from) && is_integer(conversion->to);
+	if (!OidIsValid(operator))
 		return false;
-	if (conversion->from == conversion->to)
-		return true;
-	if (is_integer(conversion->from) && is_integer(conversion->to))
-	{
-		conversion->method = ARC_CONVERT_INTEGER;
-		return true;
-	}
-	switch (find_coercion_pathway(conversion->to, conversion->from,
-								  COERCION_IMPLICIT, &function))
-	{
-		case COERCION_PATH_RELABELTYPE:
-			return true;
-		case COERCION_PATH_FUNC:
-			conversion->method = ARC_CONVERT_BY_CAST;
-			fmgr_info_cxt(function, &conversion->cast, context);
-			return true;
-		default:
-			return false;
-	}
+	return conversion->from == conversion->to || conversion->integers ||
+		(equality_of(from) == operator && is_of_one_type(operator));
 }
 
 static int64
@@ -95,31 +94,12 @@ convert_integer(Oid to, int64 value, Datum *result)
 	}
 }
 
-/* A cast may take a type modifier and whether it is explicit as well. */
-static Datum
-call_cast(FmgrInfo *cast, Datum value)
-{
-	if (cast->fn_nargs == 1)
-		return FunctionCall1Coll(cast, DEFAULT_COLLATION_OID, value);
-	if (cast->fn_nargs == 2)
-		return FunctionCall2Coll(cast, DEFAULT_COLLATION_OID, value, Int32GetDatum(-1));
-	return FunctionCall3Coll(cast, DEFAULT_COLLATION_OID, value, Int32GetDatum(-1),
-							 BoolGetDatum(false));
-}
-
 bool
-arc_conversion_apply(ArcConversion *conversion, Datum value, Datum *result)
+arc_conversion_apply(const ArcConversion *conversion, Datum value, Datum *result)
 {
-	switch (conversion->method)
-	{
-		case ARC_CONVERT_INTEGER:
-			return convert_integer(conversion->to,
-								   integer_value(conversion->from, value), result);
-		case ARC_CONVERT_BY_CAST:
-			*result = call_cast(&conversion->cast, value);
-			return true;
-		default:
-			*result = value;
-			return true;
-	}
+	if (conversion->integers)
+		return convert_integer(conversion->to,
+							   integer_value(conversion->from, value), result);
+	*result = value;
+	return true;
 }

@@ -26,29 +26,51 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
 #define MAX_TAGS	1000
 
-static void
-add(ArcDependencies *dependencies, ArcDependency one, ArcPinnedKey *key)
+/* So few are searched one by one. */
+#define SEARCHED_MAX	32
+
+/* Keys that parameters are yet to say have no token, and differ in words. */
+static bool
+is_known(const ArcDependencies *dependencies, ArcDependency one, const ArcPinnedKey *key)
 {
-	CHECK_FOR_INTERRUPTS();
 	for (int i = 0; i < dependencies->n; i++)
 	{
 		const ArcDependency *known = &dependencies->array[i];
 
-		if (known->token != one.token)
-			continue;
-
-		/* Keys that parameters are yet to say have no token. */
-		if (one.token != 0 ||
-			(known->relid == one.relid && strcmp(dependencies->words[i], key->words) == 0))
-			return;
+		if (known->token == one.token &&
+			(one.token != 0 ||
+			 (known->relid == one.relid && strcmp(dependencies->words[i], key->words) == 0)))
+			return true;
 	}
+	return false;
+}
 
+static void
+index_tokens(ArcDependencies *dependencies)
+{
+	HASHCTL		control = {
+		.keysize = sizeof(ArcToken),
+		.entrysize = sizeof(ArcToken),
+		.hcxt = CurrentMemoryContext
+	};
+
+	dependencies->index = hash_create("arcache dependencies", 256, &control,
+									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	for (int i = 0; i < dependencies->n; i++)
+		(void) hash_search(dependencies->index, &dependencies->array[i].token,
+						   HASH_ENTER, NULL);
+}
+
+static void
+append(ArcDependencies *dependencies, ArcDependency one, const char *words, ArcPinnedKey *key)
+{
 	/* Grow by powers of two. */
 	if ((dependencies->n & (dependencies->n - 1)) == 0)
 	{
@@ -64,9 +86,31 @@ add(ArcDependencies *dependencies, ArcDependency one, ArcPinnedKey *key)
 			repalloc(dependencies->keys, room * sizeof(ArcPinnedKey *)) :
 			palloc(room * sizeof(ArcPinnedKey *));
 	}
-	dependencies->words[dependencies->n] = key ? key->words : NULL;
+	dependencies->words[dependencies->n] = words;
 	dependencies->keys[dependencies->n] = key;
 	dependencies->array[dependencies->n++] = one;
+}
+
+void
+arc_dependencies_append(ArcDependencies *dependencies, ArcDependency one, const char *words)
+{
+	append(dependencies, one, words, NULL);
+}
+
+static void
+add(ArcDependencies *dependencies, ArcDependency one, ArcPinnedKey *key)
+{
+	bool		found;
+
+	CHECK_FOR_INTERRUPTS();
+	if (dependencies->index == NULL && dependencies->n > SEARCHED_MAX)
+		index_tokens(dependencies);
+	if (dependencies->index == NULL || one.token == 0)
+		found = is_known(dependencies, one, key);
+	else
+		(void) hash_search(dependencies->index, &one.token, HASH_ENTER, &found);
+	if (!found)
+		append(dependencies, one, key ? key->words : NULL, key);
 }
 
 static void

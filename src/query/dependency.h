@@ -30,7 +30,12 @@ typedef struct ArcDependencies
 	struct ArcPinnedKey **keys; /* of each that is a key: see keyscan.h */
 	int			ttl;			/* seconds; the shortest of the relations', or 0 */
 	List	   *ancestors;		/* oids of those that were looked at without a lock */
+	struct HTAB *index;			/* of the tokens, if they are many; or NULL */
 } ArcDependencies;
+
+/* One that is known not to be there; dependencies so made have no index. */
+extern void arc_dependencies_append(ArcDependencies *dependencies, ArcDependency one,
+									const char *words);
 
 /*
  * Restricts the assessment where a relation is not tracked.  Keys that

@@ -143,9 +143,7 @@ assumed_key(int n, const AttrNumber *columns, Oid referenced)
 	ArcLookup  *primary = arc_lookup_make(referenced, NULL, 0, ARC_SPACE_ROW, NULL, 0);
 
 	if (primary == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("table \"%s\" has no primary key", get_rel_name(referenced))));
+		arc_lookup_raise_no_key(referenced);
 	if (primary->ncolumns != n)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_FOREIGN_KEY),

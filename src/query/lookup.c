@@ -49,6 +49,18 @@
 static HTAB *watches = NULL;
 static uint64 changes_to_all = 0;
 
+/*
+ * The types and operators that some lookup's query names: a change of another
+ * one, such as the row type of each table that is created, is none to us.
+ */
+typedef struct WatchedObject
+{
+	int			cache;			/* hash key: the system cache, */
+	uint32		hash;			/* and what it tells of changes by */
+} WatchedObject;
+
+static HTAB *watched_objects = NULL;
+
 static void
 relation_changed(Datum arg, Oid relid)
 {
@@ -65,9 +77,52 @@ relation_changed(Datum arg, Oid relid)
 }
 
 static void
-schema_changed(Datum arg, int cache, uint32 hash)
+catalog_changed(Datum arg, int cache, uint32 hash)
 {
 	changes_to_all++;
+}
+
+static void
+object_changed(Datum arg, int cache, uint32 hash)
+{
+	WatchedObject object = {.cache = cache, .hash = hash};
+
+	if (hash == 0 || hash_search(watched_objects, &object, HASH_FIND, NULL) != NULL)
+		changes_to_all++;
+}
+
+/* Before it is looked at. */
+static void
+watch_object(int cache, Oid oid)
+{
+	WatchedObject object = {
+		.cache = cache,
+		.hash = GetSysCacheHashValue1(cache, ObjectIdGetDatum(oid))
+	};
+
+	(void) hash_search(watched_objects, &object, HASH_ENTER, NULL);
+}
+
+static void
+start_watching(void)
+{
+	HASHCTL		relations = {
+		.keysize = sizeof(Oid),
+		.entrysize = sizeof(ArcLookupWatch)
+	};
+	HASHCTL		objects = {
+		.keysize = sizeof(WatchedObject),
+		.entrysize = sizeof(WatchedObject)
+	};
+
+	watched_objects = hash_create("arcache lookup objects", 64, &objects,
+								  HASH_ELEM | HASH_BLOBS);
+	watches = hash_create("arcache lookup watches", 64, &relations, HASH_ELEM | HASH_BLOBS);
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, catalog_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(CLAOID, catalog_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(TYPEOID, object_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(OPEROID, object_changed, (Datum) 0);
 }
 
 static ArcLookupWatch *
@@ -77,16 +132,7 @@ watch_relation(Oid relid)
 	bool		found;
 
 	if (watches == NULL)
-	{
-		HASHCTL		ctl = {
-			.keysize = sizeof(Oid),
-			.entrysize = sizeof(ArcLookupWatch)
-		};
-
-		watches = hash_create("arcache lookup watches", 64, &ctl, HASH_ELEM | HASH_BLOBS);
-		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
-		CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, (Datum) 0);
-	}
+		start_watching();
 	watch = hash_search(watches, &relid, HASH_ENTER, &found);
 	if (!found)
 		watch->changes = 0;
@@ -98,10 +144,12 @@ watch_relation(Oid relid)
 static const char *
 type_name(Oid type)
 {
-	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	HeapTuple	tuple;
 	Form_pg_type form;
 	const char *name;
 
+	watch_object(TYPEOID, type);
+	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for type %u", type);
 	form = (Form_pg_type) GETSTRUCT(tuple);
@@ -118,22 +166,52 @@ operand_type(Oid declared, Oid type)
 	return get_typtype(declared) == TYPTYPE_PSEUDO ? getBaseType(type) : declared;
 }
 
-/* The ways in which a column's values are compared, in writing. */
+/* Is the text of such values the same whatever the settings? */
+static bool
+is_plain(Oid type)
+{
+	switch (getBaseType(type))
+	{
+		case BOOLOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case OIDOID:
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case NAMEOID:
+		case UUIDOID:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * The ways in which a column's values are compared, in writing.  The type that
+ * reads a value is the one to write it: it is one of that type without
+ * conversion, and not all types read what others write (an oid and a regclass).
+ */
 static void
 write_comparison(ArcLookupState *state, int i, Form_pg_attribute attribute)
 {
+	ArcLookupColumn *column = &state->columns[i];
 	Oid			type = attribute->atttypid;
 	TypeCacheEntry *cache = lookup_type_cache(type, TYPECACHE_EQ_OPR);
 	HeapTuple	tuple;
 	Form_pg_operator operator;
 	Oid			left;
 	Oid			right;
+	Oid			output;
+	bool		is_varlena;
 
 	if (!OidIsValid(cache->eq_opr))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("could not identify an equality operator for type %s",
 						format_type_be(type))));
+	watch_object(OPEROID, cache->eq_opr);
 	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(cache->eq_opr));
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for operator %u", cache->eq_opr);
@@ -144,6 +222,9 @@ write_comparison(ArcLookupState *state, int i, Form_pg_attribute attribute)
 	state->left[i] = quote_identifier(NameStr(attribute->attname));
 	if (left != type)
 		state->left[i] = psprintf("%s::%s", state->left[i], type_name(left));
+	getTypeOutputInfo(right, &output, &is_varlena);
+	fmgr_info(output, &column->output);
+	column->plain = is_plain(right);
 	state->equals[i] = psprintf("OPERATOR(%s.%s)",
 								quote_identifier(get_namespace_name(operator->oprnamespace)),
 								NameStr(operator->oprname));
@@ -162,39 +243,28 @@ append_order(StringInfo to, TupleDesc desc, const AttrNumber *columns, int n)
 }
 
 /*
- * By primary key.  Without one the order of all rows is nobody's business, but
- * which are the first must not depend on chance.
+ * By primary key.  Which row is the first must not depend on chance; but tables
+ * that inherit are not bound by the key, so where rows lie has to decide.  That
+ * changes without a write, hence cannot be cached.
  */
 static const char *
 order_of(const ArcLookup *lookup, const AttrNumber *primary, int nprimary)
 {
-	TupleDesc	desc = lookup->desc;
 	StringInfoData order;
 
 	initStringInfo(&order);
-	if (nprimary > 0)
-		append_order(&order, desc, primary, nprimary);
-	else if (lookup->max_rows > 0)
-	{
-		AttrNumber *sortable = palloc(desc->natts * sizeof(AttrNumber));
-		int			n = 0;
-
-		for (int i = 0; i < desc->natts; i++)
-		{
-			Form_pg_attribute attribute = TupleDescAttr(desc, i);
-
-			if (!attribute->attisdropped &&
-				OidIsValid(lookup_type_cache(attribute->atttypid, TYPECACHE_LT_OPR)->lt_opr))
-				sortable[n++] = i + 1;
-		}
-		append_order(&order, desc, sortable, n);
-	}
+	append_order(&order, lookup->desc, primary, nprimary);
+	if (lookup->uncached)
+		appendStringInfoString(&order, ", tableoid, ctid");
 	return order.data;
 }
 
 static void
-write_query(ArcLookup *lookup, const char *table, const AttrNumber *primary, int nprimary)
+write_query(ArcLookup *lookup, Relation rel, const AttrNumber *primary, int nprimary)
 {
+	const char *table = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+												   RelationGetRelationName(rel));
+
 	ArcLookupState *state = lookup->state;
 	StringInfoData query;
 
@@ -221,28 +291,6 @@ write_query(ArcLookup *lookup, const char *table, const AttrNumber *primary, int
 
 /* -- making -------------------------------------------------------------------------- */
 
-/* Is the text of such values the same whatever the settings? */
-static bool
-is_plain(Oid type)
-{
-	switch (getBaseType(type))
-	{
-		case BOOLOID:
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-		case OIDOID:
-		case TEXTOID:
-		case VARCHAROID:
-		case BPCHAROID:
-		case NAMEOID:
-		case UUIDOID:
-			return true;
-		default:
-			return false;
-	}
-}
-
 static void
 make_column(ArcLookup *lookup, int i)
 {
@@ -250,12 +298,7 @@ make_column(ArcLookup *lookup, int i)
 	ArcLookupColumn *column = &state->columns[i];
 	AttrNumber	number = lookup->columns[i];
 	Oid			type = lookup->types[i];
-	Oid			output;
-	bool		is_varlena;
 
-	getTypeOutputInfo(type, &output, &is_varlena);
-	fmgr_info(output, &column->output);
-	column->plain = is_plain(type);
 	for (int j = 0; j < number - 1; j++)
 		column->position += !TupleDescAttr(lookup->desc, j)->attisdropped;
 
@@ -315,10 +358,10 @@ make(Relation rel, const AttrNumber *columns, int ncolumns,
 	int			nprimary = primary_key(rel, primary);
 
 	state->by_primary = columns == NULL;
+	if (nprimary == 0 && (state->by_primary || max_rows > 0))
+		return NULL;
 	if (state->by_primary)
 	{
-		if (nprimary == 0)
-			return NULL;
 		columns = primary;
 		ncolumns = nprimary;
 		nprimary = 0;			/* a single row has no order */
@@ -327,6 +370,8 @@ make(Relation rel, const AttrNumber *columns, int ncolumns,
 	lookup->space = space;
 	lookup->prefix = prefix ? pstrdup(prefix) : psprintf("%u:", lookup->relid);
 	lookup->max_rows = max_rows;
+	lookup->uncached = max_rows > 0 && rel->rd_rel->relkind == RELKIND_RELATION &&
+		rel->rd_rel->relhassubclass;
 	lookup->ncolumns = ncolumns;
 	lookup->columns = palloc(ncolumns * sizeof(AttrNumber));
 	memcpy(lookup->columns, columns, ncolumns * sizeof(AttrNumber));
@@ -336,11 +381,9 @@ make(Relation rel, const AttrNumber *columns, int ncolumns,
 		lookup->types[i] = TupleDescAttr(lookup->desc, columns[i] - 1)->atttypid;
 
 	lookup->state = state;
-	write_query(lookup, quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-												   RelationGetRelationName(rel)),
-				primary, nprimary);
-	state->can_split = true;
 	state->columns = palloc0(ncolumns * sizeof(ArcLookupColumn));
+	write_query(lookup, rel, primary, nprimary);
+	state->can_split = true;
 	for (int i = 0; i < ncolumns; i++)
 		make_column(lookup, i);
 	arc_row_target_init(&state->target, lookup->desc);
@@ -358,6 +401,10 @@ arc_lookup_make(Oid relid, const AttrNumber *columns, int ncolumns,
 	ArcLookup  *lookup;
 
 	check_kind(rel);
+	if (ncolumns > INDEX_MAX_KEYS)
+		ereport(ERROR,
+				(errcode(ERRCODE_TOO_MANY_COLUMNS),
+				 errmsg("a key cannot have more than %d columns", INDEX_MAX_KEYS)));
 	lookup = make(rel, columns, ncolumns, space, prefix, max_rows);
 	relation_close(rel, AccessShareLock);
 	if (lookup != NULL)
@@ -367,6 +414,15 @@ arc_lookup_make(Oid relid, const AttrNumber *columns, int ncolumns,
 		lookup->state->watched_all = all;
 	}
 	return lookup;
+}
+
+void
+arc_lookup_raise_no_key(Oid relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("table \"%s\" has no primary key", get_rel_name(relid)),
+			 errhint("Rows are found by their primary key.")));
 }
 
 /*
@@ -407,7 +463,7 @@ is_as_made_now(const ArcLookup *lookup)
 
 /*
  * A change that matters holds a lock on the table until it is told of (but for
- * the renaming of a schema), so who has seen its effects can hear of it now.
+ * the renaming of a schema, a type or an operator), so who has seen its effects can hear of it now.
  */
 bool
 arc_lookup_is_current(const ArcLookup *lookup)
@@ -645,6 +701,7 @@ arc_lookup_depend(const ArcLookup *lookup, const Datum *values,
 
 	/* Planning leaves nothing of the query to ask. */
 	source = arc_source_remake(request.query, request.params_image, request.params_size);
+	source->array_nulls = true;
 	arc_source_analyse(source);
 	arc_source_check_privileges(source);
 	return true;

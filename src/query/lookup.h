@@ -38,6 +38,7 @@ typedef struct ArcLookup
 	ArcKeySpace space;			/* ARC_SPACE_ROW or ARC_SPACE_RELATED */
 	const char *prefix;			/* of the entries' names, its last byte a ':' */
 	int			max_rows;		/* 0 is all; else the first by primary key */
+	bool		uncached;		/* which these are depends on where rows lie */
 	int			ncolumns;
 	AttrNumber *columns;
 	Oid		   *types;			/* of the columns; domains are not stripped */
@@ -46,13 +47,17 @@ typedef struct ArcLookup
 } ArcLookup;
 
 /*
- * Lookups by these columns, or (no columns) by the primary key; NULL if there
- * is none.  The prefix is copied; NULL makes it of the table's oid.  Without a
- * primary key max_rows takes the first by all columns that have an order.
- * 42809 if it is not a table, 42883 if a column's type knows no equality.
+ * Lookups by these columns, or (no columns) by the primary key.  NULL if there
+ * is none and either these or the first rows by it are asked for.  The prefix is
+ * copied; NULL makes it of the table's oid.  42809 if it is not a table, 42883
+ * if a column's type knows no equality, 54011 for too many columns.
  */
 extern ArcLookup *arc_lookup_make(Oid relid, const AttrNumber *columns, int ncolumns,
 								  ArcKeySpace space, const char *prefix, int max_rows);
+
+/* 42704. */
+extern void arc_lookup_raise_no_key(Oid relid);
+
 extern bool arc_lookup_is_current(const ArcLookup *lookup);
 
 /*

@@ -67,7 +67,8 @@ typedef struct Batch
 {
 	const ArcLookupCall *call;
 	ArcAsker	asker;
-	MemoryContext context;		/* of all that the batch holds */
+	MemoryContext context;		/* of what is kept to the end: keys and rows */
+	MemoryContext passing;		/* of a round, or of the look for one key */
 	BatchKey   *keys;
 	int			nkeys;
 	int		   *of_call;		/* each key of the call is which, or -1 for NULL */
@@ -113,11 +114,29 @@ find_name(const Batch *batch, const char *name, uint32 length, uint32 hash)
 	return i;
 }
 
+/* In the batch's context: a request, and texts, that keep no more than they need. */
+static void
+keep_request(BatchKey *key, const ArcLookup *lookup, const ArcRequest *request,
+			 const char **texts)
+{
+	Size		name_size = request->key_length;
+	Size		params_size = request->params_size;
+
+	key->request = *request;
+	key->request.key = memcpy(palloc(name_size + 1), request->key, name_size + 1);
+	key->request.params_image = memcpy(palloc(params_size), request->params_image,
+									   params_size);
+	key->texts = palloc(lookup->ncolumns * sizeof(char *));
+	for (int i = 0; i < lookup->ncolumns; i++)
+		key->texts[i] = pstrdup(texts[i]);
+}
+
 /* The distinct key of these values, entered if it is new. */
 static int
 enter_key(Batch *batch, const Datum *values)
 {
 	const ArcLookup *lookup = batch->call->lookup;
+	MemoryContext old = MemoryContextSwitchTo(batch->passing);
 	const char **texts = arc_lookup_texts(lookup, values);
 	uint32		length;
 	char	   *name = arc_lookup_name(lookup, texts, &length);
@@ -127,12 +146,16 @@ enter_key(Batch *batch, const Datum *values)
 	if (i < 0)
 	{
 		BatchKey   *key = &batch->keys[i = batch->nkeys++];
+		ArcRequest	request;
 
+		arc_lookup_request(batch->call, texts, name, length, &request);
+		MemoryContextSwitchTo(batch->context);
 		key->values = values;
-		key->texts = texts;
-		arc_lookup_request(batch->call, texts, name, length, &key->request);
+		keep_request(key, lookup, &request, texts);
 		put_in_bucket(batch, i, hash);
 	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(batch->passing);
 	return i;
 }
 
@@ -341,7 +364,7 @@ static void
 round_startup(DestReceiver *self, int operation, TupleDesc desc)
 {
 	RoundReceiver *receiver = (RoundReceiver *) self;
-	MemoryContext old = MemoryContextSwitchTo(receiver->batch->context);
+	MemoryContext old = MemoryContextSwitchTo(receiver->batch->passing);
 
 	for (int i = 0; i < receiver->nkeys; i++)
 	{
@@ -415,7 +438,7 @@ run_round(Batch *batch, const ArcSource *source, BatchKey **keys, int n)
 	};
 	double		cost;
 
-	receiver.per_row = AllocSetContextCreate(batch->context, "arcache lookup row",
+	receiver.per_row = AllocSetContextCreate(batch->passing, "arcache lookup row",
 											 ALLOCSET_DEFAULT_SIZES);
 	cost = arc_capture_run(source, &receiver.pub);
 	MemoryContextDelete(receiver.per_row);
@@ -487,12 +510,10 @@ share_dependencies(const ArcLookup *lookup, const ArcDependencies *all, bool row
 	Oid			relid = InvalidOid;
 
 	for (int k = 0; k < n; k++)
+		keys[k]->dependencies = (ArcDependencies)
 	{
-		keys[k]->dependencies = *all;
-		keys[k]->dependencies.n = 0;
-		keys[k]->dependencies.array = palloc((all->n + 1) * sizeof(ArcDependency));
-		keys[k]->dependencies.words = palloc((all->n + 1) * sizeof(char *));
-	}
+		.ttl = all->ttl
+	};
 	for (int i = 0; i < all->n; i++)
 	{
 		const ArcDependency *one = &all->array[i];
@@ -507,12 +528,8 @@ share_dependencies(const ArcLookup *lookup, const ArcDependencies *all, bool row
 		}
 		for (int k = 0; k < n; k++)
 		{
-			ArcDependencies *own = &keys[k]->dependencies;
-
-			if (of_keys && tokens[k] != one->token)
-				continue;
-			own->words[own->n] = all->words[i];
-			own->array[own->n++] = *one;
+			if (!of_keys || tokens[k] == one->token)
+				arc_dependencies_append(&keys[k]->dependencies, *one, all->words[i]);
 		}
 	}
 }
@@ -598,13 +615,17 @@ compute_missing(Batch *batch)
 		if (!batch->keys[i].found)
 			missing[n++] = &batch->keys[i];
 	}
+	MemoryContextSwitchTo(batch->passing);
 	if (n == 1 && !missing[0]->alone)
 		return arc_read_through(&missing[0]->read);
+
+	/* A query of many keys is large once it is planned; only rows are kept. */
 	for (int i = 0, size; i < n; i += size)
 	{
 		size = Min(n - i, batch->round_max);
 		if (!compute_round(batch, &missing[i], size))
 			return false;
+		MemoryContextReset(batch->passing);
 	}
 	return true;
 }
@@ -622,10 +643,13 @@ collect(Batch *batch)
 	{
 		CHECK_FOR_INTERRUPTS();
 		prepare_key(batch, &batch->keys[i]);
+		MemoryContextSwitchTo(batch->passing);
 		if (lookup->state->can_split)
 			look_for(batch, &batch->keys[i]);
 		else if (!arc_read_through(&batch->keys[i].read))
 			return false;
+		MemoryContextSwitchTo(batch->context);
+		MemoryContextReset(batch->passing);
 	}
 	return !lookup->state->can_split || compute_missing(batch);
 }
@@ -650,6 +674,8 @@ arc_lookup_read_batch(const ArcLookupCall *call, ArcLookupSink sink, void *arg)
 	bool		current;
 
 	batch.context = AllocSetContextCreate(caller, "arcache lookups", ALLOCSET_DEFAULT_SIZES);
+	batch.passing = AllocSetContextCreate(batch.context, "arcache lookup round",
+										  ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(batch.context);
 	arc_asker_init(&batch.asker, call->bypass);
 	current = collect(&batch);

@@ -102,6 +102,13 @@ arc_read_prepare(ArcRead *read, const ArcAsker *asker, const ArcRequest *request
 
 /* -- hits --------------------------------------------------------------------------- */
 
+/* The parameters of lookups were written for all settings: see lookup.c. */
+static bool
+is_of_lookup(const ArcSharedEntry *entry)
+{
+	return entry->space == ARC_SPACE_ROW || entry->space == ARC_SPACE_RELATED;
+}
+
 /*
  * In recovery no token tells of a REVOKE that was replayed since; ask as the
  * query itself would.
@@ -116,6 +123,7 @@ arc_check_entry_privileges(const ArcSharedEntry *entry)
 		return;
 	source = arc_source_remake(pstrdup(arc_meta_query(meta)),
 							   arc_meta_params(meta), meta->params_size);
+	source->array_nulls = is_of_lookup(entry);
 	arc_source_analyse(source);
 	if (source->refusal == NULL)
 		arc_source_check_privileges(source);
@@ -314,10 +322,14 @@ arc_read_assess(ArcSource *source, const ArcRequest *request,
 
 	if (lookup != NULL && !is_still_meant(lookup))
 		return false;
+	source->array_nulls |= lookup != NULL;
 	arc_source_analyse(source);
 	if (lookup != NULL && source->refusal == NULL && !reads_table(source, lookup))
 		return false;
 	assess(source, request->depends_on, assessment, dependencies);
+	if (lookup != NULL && lookup->uncached)
+		arc_assess_restrict(assessment, ARC_CACHE_NEVER,
+							"Rows of tables that inherit may have the same key.");
 	if (assessment->cacheability == ARC_CACHE_REFUSED)
 	{
 		if (lookup == NULL || source->refusal != NULL)
@@ -539,6 +551,7 @@ entry_equals_query(const ArcSharedEntry *entry)
 	ArcCapture	capture;
 	char	   *value = copy_value(entry);
 
+	source->array_nulls = is_of_lookup(entry);
 	arc_source_analyse(source);
 	if (source->refusal != NULL)
 		return false;

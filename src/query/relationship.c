@@ -214,8 +214,9 @@ column_names(Oid relid, const AttrNumber *columns, int n)
 										   TYPALIGN_CHAR));
 }
 
+/* NULL if one is missing, and that may be. */
 static AttrNumber *
-column_numbers(Oid relid, Datum array, int *n)
+column_numbers(Oid relid, Datum array, int *n, bool missing_ok)
 {
 	Datum	   *names;
 	AttrNumber *columns;
@@ -228,19 +229,25 @@ column_numbers(Oid relid, Datum array, int *n)
 		const char *name = NameStr(*DatumGetName(names[i]));
 
 		columns[i] = get_attnum(relid, name);
-		if (columns[i] <= 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("column \"%s\" of table \"%s\" does not exist",
-							name, get_rel_name(relid)),
-					 errhint("The column was dropped or renamed. Define the relationship again.")));
+		if (columns[i] > 0)
+			continue;
+		if (missing_ok)
+			return NULL;
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of table \"%s\" does not exist",
+						name, get_rel_name(relid)),
+				 errhint("The column was dropped or renamed. Define the relationship again.")));
 	}
 	return columns;
 }
 
-/* Raises if the row names columns that are not there any more. */
-static void
-read_row(HeapTuple row, TupleDesc desc, ArcRelationshipSpec *spec)
+/*
+ * The caller has set parent, name and child.  Raises if the row names columns
+ * that are not there any more, or, if they may be missing, returns false.
+ */
+static bool
+read_row(HeapTuple row, TupleDesc desc, ArcRelationshipSpec *spec, bool missing_ok)
 {
 	Datum		values[NCOLUMNS + 1];
 	bool		nulls[NCOLUMNS + 1];
@@ -248,78 +255,125 @@ read_row(HeapTuple row, TupleDesc desc, ArcRelationshipSpec *spec)
 
 	heap_deform_tuple(row, desc, values + 1, nulls + 1);
 	spec->kind = kind_by_name(TextDatumGetCString(values[COLUMN_KIND]));
-	spec->child = DatumGetObjectId(values[COLUMN_CHILD]);
 	spec->enabled = DatumGetBool(values[COLUMN_ENABLED]);
 	spec->ttl = nulls[COLUMN_TTL] ? 0 :
 		interval_to_milliseconds(DatumGetIntervalP(values[COLUMN_TTL]));
 	spec->parent_columns = column_numbers(spec->parent, values[COLUMN_PARENT_COLUMNS],
-										  &spec->ncolumns);
+										  &spec->ncolumns, missing_ok);
 	spec->child_columns = column_numbers(spec->child, values[COLUMN_CHILD_COLUMNS],
-										 &nchild);
+										 &nchild, missing_ok);
+	if (spec->parent_columns == NULL || spec->child_columns == NULL)
+		return false;
 	if (spec->ncolumns != nchild)
 		elog(ERROR, "relationship has %d columns of one table and %d of the other",
 			 spec->ncolumns, nchild);
+	return true;
 }
 
-/*
- * Read the row of a name; the caller has set parent and name.  A row whose
- * child was dropped is none.
- */
+/* The rows of one parent; those whose child was dropped are none. */
+typedef struct RowScan
+{
+	Relation	rel;
+	SysScanDesc scan;
+	Oid			child;			/* of the row at hand, */
+	char	   *name;			/* and its name */
+} RowScan;
+
+static void
+open_rows(RowScan *scan, Oid table, Oid parent)
+{
+	ScanKeyData key;
+
+	/* It is small, and read only once for each definition. */
+	scan->rel = table_open(table, AccessShareLock);
+	ScanKeyInit(&key, COLUMN_PARENT, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(parent));
+	scan->scan = systable_beginscan(scan->rel, InvalidOid, false, NULL, 1, &key);
+}
+
+static HeapTuple
+next_definition(RowScan *scan)
+{
+	TupleDesc	desc = RelationGetDescr(scan->rel);
+	HeapTuple	row;
+	bool		isnull;
+
+	while (HeapTupleIsValid(row = systable_getnext(scan->scan)))
+	{
+		scan->child = DatumGetObjectId(heap_getattr(row, COLUMN_CHILD, desc, &isnull));
+		scan->name = TextDatumGetCString(heap_getattr(row, COLUMN_NAME, desc, &isnull));
+		if (get_rel_relkind(scan->child) != '\0')
+			break;
+	}
+	return row;
+}
+
+static void
+close_rows(RowScan *scan)
+{
+	systable_endscan(scan->scan);
+	table_close(scan->rel, AccessShareLock);
+}
+
+/* Read the row of a name; the caller has set parent and name. */
 static bool
 find_row(Oid table, ArcRelationshipSpec *spec)
 {
-	Relation	rel = table_open(table, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
+	RowScan		scan;
 	HeapTuple	row;
-	bool		found = false;
 
-	/* It is small, and read only once for each definition. */
-	ScanKeyInit(&key, COLUMN_PARENT, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(spec->parent));
-	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
-	while (!found && HeapTupleIsValid(row = systable_getnext(scan)))
+	open_rows(&scan, table, spec->parent);
+	do
+		row = next_definition(&scan);
+	while (HeapTupleIsValid(row) && strcmp(scan.name, spec->name) != 0);
+	if (HeapTupleIsValid(row))
 	{
-		bool		isnull;
-		TupleDesc	desc = RelationGetDescr(rel);
-		Datum		name = heap_getattr(row, COLUMN_NAME, desc, &isnull);
-		Datum		child = heap_getattr(row, COLUMN_CHILD, desc, &isnull);
-
-		if (strcmp(TextDatumGetCString(name), spec->name) != 0 ||
-			get_rel_relkind(DatumGetObjectId(child)) == '\0')
-			continue;
-		read_row(row, desc, spec);
-		found = true;
+		spec->child = scan.child;
+		(void) read_row(row, RelationGetDescr(scan.rel), spec, false);
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return found;
+	close_rows(&scan);
+	return HeapTupleIsValid(row);
+}
+
+static bool
+relate(const ArcRelationshipSpec *spec, int i, ArcConversion *conversion)
+{
+	return arc_conversion_make(conversion,
+							   get_atttype(spec->parent, spec->parent_columns[i]),
+							   get_atttype(spec->child, spec->child_columns[i]));
+}
+
+/* Would the child and its columns do for a relationship? */
+static bool
+is_usable(const ArcRelationshipSpec *spec)
+{
+	ArcConversion conversion;
+
+	for (int i = 0; i < spec->ncolumns; i++)
+	{
+		if (!relate(spec, i, &conversion))
+			return false;
+	}
+	return spec->kind != ARC_HAS_ONE ||
+		arc_lookup_make(spec->child, NULL, 0, ARC_SPACE_ROW, NULL, 0) != NULL;
 }
 
 List *
 arc_relationship_names(Oid extension, Oid parent)
 {
-	Relation	rel = table_open(table_oid(extension), AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
+	ArcRelationshipSpec spec = {.parent = parent};
+	RowScan		scan;
 	HeapTuple	row;
 	List	   *names = NIL;
 
-	ScanKeyInit(&key, COLUMN_PARENT, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(parent));
-	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
-	while (HeapTupleIsValid(row = systable_getnext(scan)))
+	open_rows(&scan, table_oid(extension), parent);
+	while (HeapTupleIsValid(row = next_definition(&scan)))
 	{
-		bool		isnull;
-		TupleDesc	desc = RelationGetDescr(rel);
-		Datum		child = heap_getattr(row, COLUMN_CHILD, desc, &isnull);
-
-		if (get_rel_relkind(DatumGetObjectId(child)) != '\0')
-			names = lappend(names, TextDatumGetCString(heap_getattr(row, COLUMN_NAME,
-																	desc, &isnull)));
+		spec.child = scan.child;
+		if (read_row(row, RelationGetDescr(scan.rel), &spec, true) && is_usable(&spec))
+			names = lappend(names, scan.name);
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	close_rows(&scan);
 	return names;
 }
 
@@ -363,18 +417,6 @@ arc_relationship_prefix(Oid parent, const char *name)
 	return prefix.data;
 }
 
-static ArcLookup *
-rows_by_primary_key(Oid relid)
-{
-	ArcLookup  *lookup = arc_lookup_make(relid, NULL, 0, ARC_SPACE_ROW, NULL, 0);
-
-	if (lookup == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("table \"%s\" has no primary key", get_rel_name(relid))));
-	return lookup;
-}
-
 /* Where in the primary key these columns are, if they are all of it. */
 static int *
 positions_in_key(const ArcLookup *by_key, const ArcRelationshipSpec *spec)
@@ -399,10 +441,7 @@ positions_in_key(const ArcLookup *by_key, const ArcRelationshipSpec *spec)
 static void
 make_conversion(ArcConversion *conversion, const ArcRelationshipSpec *spec, int i)
 {
-	Oid			from = get_atttype(spec->parent, spec->parent_columns[i]);
-	Oid			to = get_atttype(spec->child, spec->child_columns[i]);
-
-	if (arc_conversion_make(conversion, from, to, CurrentMemoryContext))
+	if (relate(spec, i, conversion))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -411,8 +450,9 @@ make_conversion(ArcConversion *conversion, const ArcRelationshipSpec *spec, int 
 					get_rel_name(spec->parent),
 					get_attname(spec->child, spec->child_columns[i], false),
 					get_rel_name(spec->child)),
-			 errdetail("A value of type %s cannot be compared as one of type %s.",
-					   format_type_be(from), format_type_be(to))));
+			 errdetail("Types %s and %s must be the same, or both integers, or compared by the same operator without a conversion.",
+					   format_type_be(get_atttype(spec->parent, spec->parent_columns[i])),
+					   format_type_be(get_atttype(spec->child, spec->child_columns[i])))));
 }
 
 /* All in the current memory context, but for the spec's own pointers. */
@@ -423,7 +463,9 @@ make_relationship(ArcRelationship *relationship, const ArcRelationshipSpec *spec
 
 	relationship->spec = *spec;
 	push_error_context(&callback, &relationship->spec);
-	relationship->parents = rows_by_primary_key(spec->parent);
+	relationship->parents = arc_lookup_make(spec->parent, NULL, 0, ARC_SPACE_ROW, NULL, 0);
+	if (relationship->parents == NULL)
+		arc_lookup_raise_no_key(spec->parent);
 	relationship->positions = positions_in_key(relationship->parents, spec);
 	relationship->conversions = palloc(spec->ncolumns * sizeof(ArcConversion));
 	for (int i = 0; i < spec->ncolumns; i++)
@@ -433,6 +475,8 @@ make_relationship(ArcRelationship *relationship, const ArcRelationshipSpec *spec
 						ARC_SPACE_RELATED,
 						arc_relationship_prefix(spec->parent, spec->name),
 						spec->kind == ARC_HAS_ONE ? 1 : 0);
+	if (relationship->children == NULL)
+		arc_lookup_raise_no_key(spec->child);
 	error_context_stack = callback.previous;
 }
 

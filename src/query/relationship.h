@@ -76,7 +76,10 @@ extern bool arc_relationship_drop(Oid extension, Oid parent, const char *name);
  */
 extern ArcRelationship *arc_relationship_find(Oid extension, Oid parent, const char *name);
 
-/* The names of a table's relationships (char *). */
+/*
+ * The names (char *) of a table's relationships, but for those that finding
+ * would raise for: what they had cached is out of reach.
+ */
 extern List *arc_relationship_names(Oid extension, Oid parent);
 
 /*

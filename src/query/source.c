@@ -22,6 +22,7 @@
 #include "query/transparent.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -139,8 +140,16 @@ check_param_count(const ArcSource *source, int placeholders)
 static void
 read_params(ArcSource *source, const Oid *types)
 {
+	int			level = 0;
+
 	if (source->nparams == 0)
 		return;
+	if (source->array_nulls && !Array_nulls)
+	{
+		level = NewGUCNestLevel();
+		(void) set_config_option("array_nulls", "on", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	}
 	source->params = makeParamList(source->nparams);
 	for (int i = 0; i < source->nparams; i++)
 	{
@@ -162,6 +171,8 @@ read_params(ArcSource *source, const Oid *types)
 			 (arc_type_holds_moment(type) && arc_text_names_moment(text, strlen(text)))))
 			source->reads_clock = true;
 	}
+	if (level > 0)
+		AtEOXact_GUC(true, level);
 }
 
 /* -- analysis ------------------------------------------------------------------ */

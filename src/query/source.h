@@ -28,6 +28,7 @@ typedef struct ArcSource
 	char	  **param_texts;	/* NULL elements are SQL NULL */
 	Query	   *query;			/* rewritten; scribbled on by planning */
 	ParamListInfo params;		/* or NULL */
+	bool		array_nulls;	/* parameters are read as with that setting on */
 	bool		leave_params;	/* plan for parameters yet to come */
 	const char *refusal;		/* why it is not one SELECT, or NULL */
 	bool		row_security;	/* policies apply to what it reads */
