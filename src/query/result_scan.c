@@ -371,8 +371,9 @@ private_int(const ResultScan *scan, int member)
 }
 
 /*
- * The plan below is started when it is needed, or to be shown.  Starting checks the privileges on functions; that is the right of who opened
- * the cursor, not of who fetches.
+ * The plan below is started when it is needed, or to be shown.  Starting checks
+ * the privileges on functions; that is the right of who opened the cursor, not
+ * of who fetches.
  */
 static void
 start_plan(ResultScan *scan)
@@ -623,7 +624,6 @@ start_hit(ResultScan *scan, ArcSharedEntry *entry)
 	scan->image = image_of(entry);
 	scan->size = entry->value_size;
 	verify(scan);
-	read_assessment(scan);
 	start_image(scan, OUTCOME_HIT);
 	arc_cache_count_hit(entry);
 }
@@ -921,8 +921,9 @@ gives_image(const ResultScan *scan)
 
 /*
  * Between two runs of the executor, two FETCHes say, all may have been set
- * anew; within a run nothing can, for the query calls nothing volatile.  Rows
- * of two environments are no result of either.
+ * anew; within a run nothing can, for the query calls nothing volatile.  What a
+ * plan gives before and after is a result of neither setting.  (What has been
+ * found goes on as it was, as the rows of a plan that sorts them would.)
  */
 static bool
 is_elsewhere(const ResultScan *scan)
@@ -937,35 +938,18 @@ static void
 resume(ResultScan *scan)
 {
 	MemoryContext old;
-	bool		elsewhere;
 
-	if (scan->outcome == OUTCOME_BYPASS ||
+	if (scan->outcome != OUTCOME_FILL ||
 		scan->given == scan->css.ss.ps.state->es_processed)
 		return;
 	old = MemoryContextSwitchTo(scan->context);
-	elsewhere = is_elsewhere(scan);
-	MemoryContextSwitchTo(old);
-	if (!elsewhere)
-		return;
-	scan->bypass = "settings changed between rows";
-
-	/* Go on as the plan would have, which evaluates each row when it is asked for. */
-	if (gives_image(scan))
+	if (is_elsewhere(scan))
 	{
-		if (outerPlanState(&scan->css.ss.ps) != NULL)
-			ExecReScan(outerPlanState(&scan->css.ss.ps));
-		else
-			start_plan(scan);
-		for (uint64 i = 0; i < scan->given; i++)
-		{
-			TupleTableSlot *slot = ExecProcNode(outerPlanState(&scan->css.ss.ps));
-
-			if (TupIsNull(slot))
-				break;
-		}
+		scan->bypass = "settings changed between rows";
+		scan->outcome = OUTCOME_BYPASS;
+		arc_stats_count(ARC_BYPASS_UNCACHEABLE);
 	}
-	scan->outcome = OUTCOME_BYPASS;
-	arc_stats_count(ARC_BYPASS_UNCACHEABLE);
+	MemoryContextSwitchTo(old);
 }
 
 static TupleTableSlot *
