@@ -251,7 +251,6 @@ effect_of(Node *stmt, RangeVar **relation)
 		case T_PrepareStmt:
 		case T_ExecuteStmt:
 		case T_DeallocateStmt:
-		case T_ExplainStmt:
 		case T_DoStmt:
 		case T_CallStmt:
 		case T_TruncateStmt:
@@ -314,6 +313,11 @@ effect_of(Node *stmt, RangeVar **relation)
 		case T_AlterOwnerStmt:
 			return ((AlterOwnerStmt *) stmt)->objectType == OBJECT_DATABASE ?
 				WRITES_ROLES : WRITES_DEFINITIONS;
+
+			/* With ANALYZE it runs it: CREATE TABLE AS, say. */
+		case T_ExplainStmt:
+			stmt = castNode(Query, ((ExplainStmt *) stmt)->query)->utilityStmt;
+			return stmt != NULL ? effect_of(stmt, relation) : WRITES_NOTHING;
 
 		case T_RefreshMatViewStmt:
 			*relation = ((RefreshMatViewStmt *) stmt)->relation;
