@@ -206,18 +206,23 @@ depend_on(const Search *search, Relation rel, const ArcTracking *tracking, Depth
 
 /*
  * Add the relation and its ancestors; or see only whether it is tracked.  An
- * ancestor that is not in the plan is opened without a lock: its oid is real
- * as long as ours is locked, and if its tracking changes the definitions
- * change.
+ * ancestor that is not in the plan is not waited for: who has it locked may be
+ * waiting for us to let go of its descendant.
  */
 static void
 find_relation(const Search *search, Oid relid, Depth depth)
 {
-	Relation	rel = try_relation_open(relid, AccessShareLock);
+	Relation	rel;
 	List	   *parents = NIL;
 	Depth		above = NOT_AT_ALL;
 	ListCell   *lc;
 
+	if (depth != AS_READ && !ConditionalLockRelationOid(relid, AccessShareLock))
+	{
+		arc_assess_restrict(search->assessment, ARC_CACHE_NEVER, "An ancestor is being altered.");
+		return;
+	}
+	rel = try_relation_open(relid, AccessShareLock);
 	if (rel == NULL)
 	{
 		arc_assess_restrict(search->assessment, ARC_CACHE_NEVER, "A relation was dropped.");

@@ -10,27 +10,70 @@
 #include <ctype.h>
 #include <limits.h>
 
+#include "parser/parser.h"
 #include "query/hint.h"
+
+static bool
+is_name_character(char c)
+{
+	return IS_HIGHBIT_SET(c) || isalnum((unsigned char) c) || c == '_' || c == '$';
+}
 
 /* A string, a quoted name: whatever looks like a comment in it is none. */
 static const char *
-skip_quoted(const char *at, const char *end)
+skip_quoted(const char *at, const char *end, bool escapes)
 {
 	char		quote = *at++;
 
 	while (at < end && *at != quote)
-		at++;
+		at += escapes && *at == '\\' && end - at >= 2 ? 2 : 1;
 	return at < end ? at + 1 : end;
+}
+
+/* $tag$ ... $tag$; a dollar that begins no string is skipped by itself. */
+static const char *
+skip_dollars(const char *at, const char *end)
+{
+	const char *tag_end = at + 1;
+	Size		length;
+
+	while (tag_end < end && *tag_end != '$' && is_name_character(*tag_end))
+		tag_end++;
+	if (tag_end >= end || *tag_end != '$' || isdigit((unsigned char) at[1]))
+		return at + 1;
+	length = tag_end + 1 - at;
+	for (const char *close = tag_end + 1; end - close >= length; close++)
+	{
+		if (memcmp(close, at, length) == 0)
+			return close + length;
+	}
+	return end;
+}
+
+/* Is this quote the first character of a string that backslashes escape in? */
+static bool
+has_escapes(const char *begin, const char *at)
+{
+	if (*at != '\'')
+		return false;
+	if (!standard_conforming_strings)
+		return true;
+	return at > begin && (at[-1] == 'e' || at[-1] == 'E') &&
+		(at - begin < 2 || !is_name_character(at[-2]));
 }
 
 /* The first block comment, without its marks; NULL if there is none. */
 static const char *
 first_comment(const char *at, const char *end, Size *length)
 {
+	const char *text = at;
+
 	while (at < end)
 	{
 		if (*at == '\'' || *at == '"')
-			at = skip_quoted(at, end);
+			at = skip_quoted(at, end, has_escapes(text, at));
+		else if (*at == '$' && (at == text || !is_name_character(at[-1])))
+			at = skip_dollars(at, end);
 		else if (end - at >= 2 && at[0] == '-' && at[1] == '-')
 		{
 			while (at < end && *at != '\n')
@@ -54,12 +97,6 @@ first_comment(const char *at, const char *end, Size *length)
 			at++;
 	}
 	return NULL;
-}
-
-static bool
-is_name_character(char c)
-{
-	return isalnum((unsigned char) c) || c == '_';
 }
 
 /* "(ttl=300)", with blanks anywhere; 0 if it is anything else. */

@@ -33,6 +33,12 @@ int			arc_transparent_suspended = 0;
 
 static planner_hook_type prev_planner = NULL;
 
+/*
+ * A longer statement is not worth its fingerprint: as text, a tree takes some
+ * times the room.
+ */
+#define STATEMENT_MAX	(1024 * 1024)
+
 /* What of the statement there is to see before it is planned. */
 typedef struct Candidate
 {
@@ -56,6 +62,21 @@ may_scroll(int cursor_options)
 	return (cursor_options & (CURSOR_OPT_SCROLL | CURSOR_OPT_HOLD)) != 0 ||
 		((cursor_options & CURSOR_OPT_FAST_PLAN) != 0 &&
 		 (cursor_options & CURSOR_OPT_NO_SCROLL) == 0);
+}
+
+/*
+ * WHERE CURRENT OF finds the scan of its table in the plan, if the cursor's
+ * query is as simple as this; it would not find it below our node.
+ */
+static bool
+may_be_updated_through(const Query *query, int cursor_options)
+{
+	return (cursor_options & CURSOR_OPT_FAST_PLAN) != 0 &&
+		list_length(query->jointree->fromlist) == 1 &&
+		IsA(linitial(query->jointree->fromlist), RangeTblRef) &&
+		!query->hasAggs && !query->hasWindowFuncs && query->groupClause == NIL &&
+		query->distinctClause == NIL && query->sortClause == NIL &&
+		query->setOperations == NULL;
 }
 
 static bool
@@ -115,9 +136,13 @@ is_candidate(Query *query, const char *text, int cursor_options, Candidate *cand
 {
 	Search		search = {0};
 
-	if (arc_auto == ARC_AUTO_OFF || !arc_enabled || arc_transparent_suspended > 0 ||
+	int			length = query->stmt_len > 0 || text == NULL ? query->stmt_len :
+		strlen(text + Max(query->stmt_location, 0));
+
+	if (arc_auto == ARC_AUTO_OFF || !arc_enabled || length > STATEMENT_MAX || arc_transparent_suspended > 0 ||
 		query->commandType != CMD_SELECT || query->utilityStmt != NULL ||
 		query->rtable == NIL || may_scroll(cursor_options) ||
+		may_be_updated_through(query, cursor_options) ||
 		IsBinaryUpgrade || RecoveryInProgress() || !IsTransactionState())
 		return false;
 	arc_hint_read(text, query->stmt_location, query->stmt_len, &candidate->hint);
