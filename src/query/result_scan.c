@@ -429,8 +429,8 @@ flattened(Datum value, int16 length)
 	return value;
 }
 
-/* The values of the parameters as bytes, each with its type. */
-static void
+/* The values of the parameters as bytes, each with its type; false if too long. */
+static bool
 append_params(ResultScan *scan, StringInfo image)
 {
 	ParamListInfo params = scan->css.ss.ps.state->es_param_list_info;
@@ -453,14 +453,18 @@ append_params(ResultScan *scan, StringInfo image)
 		get_typlenbyval(param->ptype, &length, &by_value);
 		value = param->isnull ? param->value : flattened(param->value, length);
 		size = datumEstimateSpace(value, param->isnull, by_value, length);
+		if (image->len + size > ARC_META_MAX)
+			return false;
 		bytes = at = palloc(size);
 		datumSerialize(value, param->isnull, by_value, length, &at);
 		appendBinaryStringInfo(image, bytes, size);
 		pfree(bytes);
 	}
+	return true;
 }
 
-static void
+/* Returns false if the parameters are too long to be kept. */
+static bool
 name_result(ResultScan *scan)
 {
 	StringInfoData params;
@@ -470,7 +474,8 @@ name_result(ResultScan *scan)
 
 	initStringInfo(&params);
 	appendStringInfoString(&params, fingerprint);
-	append_params(scan, &params);
+	if (!append_params(scan, &params))
+		return false;
 
 	/* Half of the digits are enough to name what the whole identifies. */
 	name = arc_fingerprint_bytes(params.data, params.len);
@@ -490,6 +495,7 @@ name_result(ResultScan *scan)
 			.environment_size = scan->asker.environment.len
 		}
 	};
+	return true;
 }
 
 /* Functions of the user's, of which the plan may have kept the value only. */
@@ -544,9 +550,10 @@ find_entry(ResultScan *scan, ArcVerdict *verdict)
 	PopActiveSnapshot();
 	scan->request.ttl = (int64) private_int(scan, PRIVATE_TTL) * 1000;
 	scan->bypass = usability(scan);
+	if (scan->bypass == NULL && !name_result(scan))
+		scan->bypass = "parameters too large";
 	if (scan->bypass != NULL)
 		return NULL;
-	name_result(scan);
 	return arc_cache_find(&scan->asker.reader, &scan->read.key, &scan->read.identity, verdict);
 }
 

@@ -34,6 +34,12 @@ int			arc_transparent_suspended = 0;
 
 static planner_hook_type prev_planner = NULL;
 
+/*
+ * A longer statement is not worth its fingerprint: as text, a tree takes some
+ * times the room.
+ */
+#define STATEMENT_MAX	(1024 * 1024)
+
 /* What of the statement there is to see before it is planned. */
 typedef struct Candidate
 {
@@ -50,15 +56,15 @@ typedef struct Candidate
 /* -- selection ------------------------------------------------------------------- */
 
 /*
- * A cursor that may go backwards needs a plan that can.  DECLARE CURSOR and
- * PL/pgSQL say that they want rows fast, and leave open whether it may.
+ * Cursors are left to the server.  They may have to go backwards, be updated
+ * through (WHERE CURRENT OF looks for the scan in the plan), keep their tables
+ * from being altered, or be fetched from by another role.  DECLARE CURSOR and
+ * OPEN say that they want rows fast.
  */
 static bool
-may_scroll(int cursor_options)
+is_cursor(int cursor_options)
 {
-	return (cursor_options & (CURSOR_OPT_SCROLL | CURSOR_OPT_HOLD)) != 0 ||
-		((cursor_options & CURSOR_OPT_FAST_PLAN) != 0 &&
-		 (cursor_options & CURSOR_OPT_NO_SCROLL) == 0);
+	return (cursor_options & (CURSOR_OPT_SCROLL | CURSOR_OPT_HOLD | CURSOR_OPT_FAST_PLAN)) != 0;
 }
 
 static bool
@@ -142,10 +148,12 @@ is_candidate(Query *query, const char *text, int cursor_options, Candidate *cand
 
 	if ((arc_auto == ARC_AUTO_OFF && !arc_debug_force) || !arc_enabled || arc_transparent_suspended > 0 ||
 		query->commandType != CMD_SELECT || query->utilityStmt != NULL ||
-		query->rtable == NIL || may_scroll(cursor_options) ||
+		query->rtable == NIL || is_cursor(cursor_options) ||
 		IsBinaryUpgrade || RecoveryInProgress() || !IsTransactionState())
 		return false;
 	text = own_text(query, text, &length);
+	if (length > STATEMENT_MAX)
+		return false;
 	arc_hint_read(text, length, &candidate->hint);
 	if (candidate->hint.refused ||
 		(arc_auto == ARC_AUTO_HINT && !candidate->hint.wanted && !arc_debug_force))
