@@ -602,7 +602,7 @@ DELETE FROM ruled;
 SELECT did();
 
 --
--- Cursors
+-- Cursors are left to the server: all is as it would be without the cache.
 --
 BEGIN;
 DECLARE c NO SCROLL CURSOR FOR SELECT id, 'cursor' FROM item WHERE id <= 7 ORDER BY id;

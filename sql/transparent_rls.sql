@@ -120,7 +120,7 @@ EXECUTE doc_n(1);
 SELECT did();
 RESET plan_cache_mode;
 DEALLOCATE ALL;
--- a cursor keeps the rows of when it was opened
+-- a cursor is the server's: it asks its policy for each row
 BEGIN;
 DECLARE c NO SCROLL CURSOR FOR SELECT id, body FROM doc ORDER BY id;
 FETCH 1 FROM c;
