@@ -403,9 +403,24 @@ append_params(ResultScan *scan, StringInfo image)
 }
 
 static void
+read_assessment(ResultScan *scan)
+{
+	ListCell   *lc;
+
+	scan->assessment.cacheability = private_int(scan, PRIVATE_CACHEABILITY);
+	foreach(lc, (List *) list_nth(scan->private, PRIVATE_SETTINGS))
+		scan->assessment.settings = lappend(scan->assessment.settings, strVal(lfirst(lc)));
+}
+
+/*
+ * The name holds all that the result depends on besides what it reads, so that
+ * what differs in a setting lies side by side.
+ */
+static void
 name_result(ResultScan *scan)
 {
 	StringInfoData params;
+	StringInfoData all;
 	const char *fingerprint = private_string(scan, PRIVATE_FINGERPRINT);
 	const char *text = private_string(scan, PRIVATE_TEXT);
 	char	   *name;
@@ -413,9 +428,14 @@ name_result(ResultScan *scan)
 	initStringInfo(&params);
 	appendStringInfoString(&params, fingerprint);
 	append_params(scan, &params);
+	read_assessment(scan);
+	initStringInfo(&all);
+	appendBinaryStringInfo(&all, params.data, params.len);
+	appendBinaryStringInfo(&all, scan->asker.environment.data, scan->asker.environment.len);
+	arc_environment_capture(&all, scan->assessment.settings);
 
 	/* Half of the digits are enough to name what the whole identifies. */
-	name = arc_fingerprint_bytes(params.data, params.len);
+	name = arc_fingerprint_bytes(all.data, all.len);
 	name[32] = '\0';
 	scan->read = (ArcRead)
 	{
@@ -622,16 +642,6 @@ read_dependencies(ResultScan *scan)
 	}
 }
 
-static void
-read_assessment(ResultScan *scan)
-{
-	ListCell   *lc;
-
-	scan->assessment.cacheability = private_int(scan, PRIVATE_CACHEABILITY);
-	foreach(lc, (List *) list_nth(scan->private, PRIVATE_SETTINGS))
-		scan->assessment.settings = lappend(scan->assessment.settings, strVal(lfirst(lc)));
-}
-
 /* The entry is not there: will what the plan gives be worth keeping? */
 static void
 start_fill(ResultScan *scan, ArcVerdict verdict)
@@ -656,7 +666,6 @@ start_fill(ResultScan *scan, ArcVerdict verdict)
 
 	/* First, so that what it captures is older than all that we look at. */
 	arc_fill_open(&scan->fill, &scan->asker.reader, &scan->read.key);
-	read_assessment(scan);
 	read_dependencies(scan);
 	if (is_outdated(estate->es_plannedstmt,
 					int8_of(list_nth(scan->private, PRIVATE_PLANNED_AT))))
