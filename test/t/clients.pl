@@ -293,7 +293,11 @@ END
 		my ($sql) = @_;
 		my ($out, $err);
 
-		IPC::Run::run([ 'psql', '-XAtq', '-h', $dir, '-p', $port, 'postgres' ], '<', \$sql, '>', \$out, '2>', \$err);
+		# Not from its input: what it does not read, when it cannot connect, would break the pipe.
+		unlink("$dir/through.sql");
+		append_to_file("$dir/through.sql", $sql);
+		IPC::Run::run([ 'psql', '-XAtq', '-h', $dir, '-p', $port, '-f', "$dir/through.sql", 'postgres' ],
+			'>', \$out, '2>', \$err);
 		return $out . $err;
 	};
 	wait_until(sub { $through->('SELECT 1') eq "1\n" });
