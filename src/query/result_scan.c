@@ -463,11 +463,29 @@ append_params(ResultScan *scan, StringInfo image)
 	return true;
 }
 
-/* Returns false if the parameters are too long to be kept. */
+static void
+read_assessment(ResultScan *scan)
+{
+	ListCell   *lc;
+
+	scan->assessment.settings = NIL;
+	scan->assessment.cacheability = private_int(scan, PRIVATE_CACHEABILITY);
+	foreach(lc, (List *) list_nth(scan->private, PRIVATE_SETTINGS))
+		scan->assessment.settings = lappend(scan->assessment.settings, strVal(lfirst(lc)));
+	initStringInfo(&scan->settings);
+	arc_environment_capture(&scan->settings, scan->assessment.settings);
+}
+
+/*
+ * The name holds all that the result depends on besides what it reads, so that
+ * what differs in a setting lies side by side.  Returns false if the parameters
+ * are too long to be kept.
+ */
 static bool
 name_result(ResultScan *scan)
 {
 	StringInfoData params;
+	StringInfoData all;
 	const char *fingerprint = private_string(scan, PRIVATE_FINGERPRINT);
 	const char *text = private_string(scan, PRIVATE_TEXT);
 	char	   *name;
@@ -476,9 +494,14 @@ name_result(ResultScan *scan)
 	appendStringInfoString(&params, fingerprint);
 	if (!append_params(scan, &params))
 		return false;
+	read_assessment(scan);
+	initStringInfo(&all);
+	appendBinaryStringInfo(&all, params.data, params.len);
+	appendBinaryStringInfo(&all, scan->asker.environment.data, scan->asker.environment.len);
+	appendBinaryStringInfo(&all, scan->settings.data, scan->settings.len);
 
 	/* Half of the digits are enough to name what the whole identifies. */
-	name = arc_fingerprint_bytes(params.data, params.len);
+	name = arc_fingerprint_bytes(all.data, all.len);
 	name[32] = '\0';
 	scan->read = (ArcRead)
 	{
@@ -555,18 +578,6 @@ find_entry(ResultScan *scan, ArcVerdict *verdict)
 	if (scan->bypass != NULL)
 		return NULL;
 	return arc_cache_find(&scan->asker.reader, &scan->read.key, &scan->read.identity, verdict);
-}
-
-static void
-read_assessment(ResultScan *scan)
-{
-	ListCell   *lc;
-
-	scan->assessment.cacheability = private_int(scan, PRIVATE_CACHEABILITY);
-	foreach(lc, (List *) list_nth(scan->private, PRIVATE_SETTINGS))
-		scan->assessment.settings = lappend(scan->assessment.settings, strVal(lfirst(lc)));
-	initStringInfo(&scan->settings);
-	arc_environment_capture(&scan->settings, scan->assessment.settings);
 }
 
 /* -- hits ---------------------------------------------------------------------------------- */
@@ -748,7 +759,6 @@ obstacle(ResultScan *scan, ArcVerdict verdict)
 
 	/* First, so that what it captures is older than all that we look at. */
 	arc_fill_open(&scan->fill, &scan->asker.reader, &scan->read.key);
-	read_assessment(scan);
 	read_dependencies(scan);
 	if (is_outdated(scan->css.ss.ps.state->es_plannedstmt,
 					list_nth(scan->private, PRIVATE_ANCESTORS),

@@ -120,6 +120,32 @@ candidate_walker(Node *node, void *context)
 }
 
 /*
+ * Where the block comments before a statement begin: to a newer server they are
+ * not part of it.
+ */
+static Size
+comments_before(const char *text, Size begin)
+{
+	for (;;)
+	{
+		Size		at = begin;
+
+		while (at > 0 && scanner_isspace(text[at - 1]))
+			at--;
+		if (at < 4 || text[at - 1] != '/' || text[at - 2] != '*')
+			return begin;
+		for (at -= 3; at > 0; at--)
+		{
+			if (text[at - 1] == '/' && text[at] == '*')
+				break;
+		}
+		if (at == 0)
+			return begin;
+		begin = at - 1;
+	}
+}
+
+/*
  * The statement's own text.  What the query says of its place may be of another
  * text: a function's body that is stored parsed comes with none, a rule's
  * action with the text of the statement that fired it.
@@ -133,7 +159,7 @@ own_text(const Query *query, const char *text, Size *length)
 	if (text == NULL)
 		text = "";
 	end = query->stmt_len > 0 ? strnlen(text, begin + query->stmt_len) : strlen(text);
-	begin = Min(begin, end);
+	begin = comments_before(text, Min(begin, end));
 	while (begin < end && scanner_isspace(text[begin]))
 		begin++;
 	*length = end - begin;
