@@ -25,7 +25,9 @@ OBJS = \
 	src/base/relstats.o \
 	src/base/settings.o \
 	src/base/shmem.o \
+	src/base/statements.o \
 	src/base/stats.o \
+	src/base/tally.o \
 	src/store/arena.o \
 	src/store/entry.o \
 	src/store/eviction.o \
@@ -59,15 +61,20 @@ OBJS = \
 	src/query/keyscan.o \
 	src/query/lookup.o \
 	src/query/lookup_batch.o \
+	src/query/plan_age.o \
 	src/query/plan_walker.o \
 	src/query/readthrough.o \
 	src/query/related.o \
 	src/query/relationship.o \
+	src/query/result_explain.o \
+	src/query/result_plan.o \
 	src/query/result_scan.o \
+	src/query/single_row.o \
 	src/query/source.o \
 	src/query/transparent.o \
 	src/api/admin.o \
 	src/api/arguments.o \
+	src/api/counts.o \
 	src/api/entries.o \
 	src/api/keys.o \
 	src/api/queries.o \

@@ -407,6 +407,7 @@ CREATE FUNCTION arcache_stats_data(
     OUT bypass_isolation bigint,
     OUT bypass_own_writes bigint,
     OUT bypass_uncacheable bigint,
+    OUT bypass_cheap bigint,
     OUT audits bigint,
     OUT audit_failures bigint,
     OUT stats_reset timestamptz)
@@ -425,7 +426,7 @@ CREATE VIEW arcache_stats AS
            s.sets, s.deletes, s.invalidations, s.expirations, s.evictions,
            s.waits, s.wait_timeouts,
            s.rejected_stale_fill, s.rejected_full, s.rejected_oversize, s.rejected_no_ttl,
-           s.bypass_disabled, s.bypass_isolation, s.bypass_own_writes, s.bypass_uncacheable,
+           s.bypass_disabled, s.bypass_isolation, s.bypass_own_writes, s.bypass_uncacheable, s.bypass_cheap,
            s.audits, s.audit_failures, s.stats_reset
       FROM @extschema@.arcache_stats_data() s;
 COMMENT ON VIEW arcache_stats IS
@@ -527,6 +528,40 @@ CREATE VIEW arcache_relations AS
 COMMENT ON VIEW arcache_relations IS
 'the relations whose writes are tracked, how, and what was counted for them';
 GRANT SELECT ON arcache_relations TO PUBLIC;
+
+CREATE FUNCTION arcache_statement_counts(
+    OUT role oid,
+    OUT queryid bigint,
+    OUT entries bigint,
+    OUT bytes bigint,
+    OUT hits bigint,
+    OUT misses bigint,
+    OUT fills bigint,
+    OUT bypasses bigint,
+    OUT fill_time_ms double precision,
+    OUT time_saved_ms double precision,
+    OUT last_bypass text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1000;
+COMMENT ON FUNCTION arcache_statement_counts() IS
+'what was counted for each statement; part of view arcache_statements';
+
+CREATE VIEW arcache_statements AS
+    SELECT c.role AS userid,
+           d.oid AS dbid,
+           c.queryid,
+           pg_catalog.pg_get_userbyid(c.role) AS role,
+           c.hits, c.misses,
+           pg_catalog.round(c.hits::numeric OPERATOR(pg_catalog./)
+                            NULLIF(c.hits OPERATOR(pg_catalog.+) c.misses, 0)::numeric, 4) AS hit_ratio,
+           c.fills, c.fill_time_ms, c.time_saved_ms, c.bypasses, c.last_bypass,
+           c.entries, c.bytes
+      FROM @extschema@.arcache_statement_counts() c
+      JOIN pg_catalog.pg_database d ON d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database();
+COMMENT ON VIEW arcache_statements IS
+'the statements of transparent mode in this database; identifiers of other roles'' only for pg_read_all_stats';
+GRANT SELECT ON arcache_statements TO PUBLIC;
 
 CREATE VIEW arcache_relationships AS
     SELECT r.parent, r.name, r.kind, r.child, r.parent_columns, r.child_columns, r.enabled, r.ttl

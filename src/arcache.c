@@ -14,6 +14,7 @@
 #include "base/relstats.h"
 #include "base/settings.h"
 #include "base/shmem.h"
+#include "base/statements.h"
 #include "base/stats.h"
 #include "cache/cache.h"
 #include "cache/pending.h"
@@ -45,6 +46,7 @@ _PG_init(void)
 	arc_store_shmem_register();
 	arc_stats_shmem_register();
 	arc_relstats_shmem_register();
+	arc_statements_shmem_register();
 	arc_janitor_shmem_register();
 	arc_shmem_init();
 
@@ -52,7 +54,6 @@ _PG_init(void)
 	 * Transaction callbacks run in reverse order of registration: what others
 	 * wrote is registered (writeset) before sets are judged (pending).
 	 */
-	arc_relstats_init();
 	arc_pin_init();
 	arc_pending_init();
 	arc_writeset_init();

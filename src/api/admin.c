@@ -9,6 +9,7 @@
 
 #include "api/arguments.h"
 #include "base/relstats.h"
+#include "base/statements.h"
 #include "base/stats.h"
 #include "cache/cache.h"
 #include "cache/pending.h"
@@ -59,5 +60,6 @@ arcache_stats_reset(PG_FUNCTION_ARGS)
 	arc_argument_need_preload();
 	arc_stats_reset(MyDatabaseId);
 	arc_relstats_reset(MyDatabaseId);
+	arc_statements_reset(MyDatabaseId);
 	PG_RETURN_VOID();
 }

@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "api/arguments.h"
-#include "base/relstats.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "cache/cache.h"
@@ -27,15 +26,12 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "worker/janitor.h"
 
 PG_FUNCTION_INFO_V1(arcache_stats_data);
 PG_FUNCTION_INFO_V1(arcache_entries_data);
-PG_FUNCTION_INFO_V1(arcache_relation_usage);
-PG_FUNCTION_INFO_V1(arcache_relation_counts);
 PG_FUNCTION_INFO_V1(arcache_memory_data);
 
 static Datum
@@ -258,115 +254,6 @@ arcache_entries_data(PG_FUNCTION_ARGS)
 	}
 	arc_scan_close(scan);
 	MemoryContextSwitchTo(old);
-	return (Datum) 0;
-}
-
-/* -- relations ------------------------------------------------------------------- */
-
-typedef struct RelationUsage
-{
-	Oid			relid;			/* hash key */
-	int64		entries;
-	int64		bytes;
-} RelationUsage;
-
-static void
-add_usage(HTAB *usages, ArcSharedEntry *entry)
-{
-	const ArcMeta *meta = arc_meta_of(entry);
-	const ArcDependency *dependencies = arc_meta_dependencies(meta);
-
-	for (uint32 i = 0; i < meta->ndependencies; i++)
-	{
-		RelationUsage *usage;
-		bool		found;
-
-		if (dependencies[i].kind != ARC_DEPENDS_ON_RELATION &&
-			dependencies[i].kind != ARC_DEPENDS_ON_BULK)
-			continue;
-		usage = hash_search(usages, &dependencies[i].relid, HASH_ENTER, &found);
-		if (!found)
-			usage->entries = usage->bytes = 0;
-		usage->entries++;
-		usage->bytes += (int64) entry->footprint * 16;
-	}
-}
-
-Datum
-arcache_relation_usage(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	HASHCTL		ctl = {
-		.keysize = sizeof(Oid),
-		.entrysize = sizeof(RelationUsage),
-		.hcxt = CurrentMemoryContext
-	};
-	HTAB	   *usages = hash_create("arcache relation usage", 64, &ctl,
-									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	ArcStoreScan *scan;
-	ArcSharedEntry *entry;
-	HASH_SEQ_STATUS all;
-	RelationUsage *usage;
-
-	arc_argument_need_preload();
-	InitMaterializedSRF(fcinfo, 0);
-	scan = arc_scan_open();
-	while ((entry = arc_scan_next(scan)) != NULL)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (entry->database == MyDatabaseId)
-			add_usage(usages, entry);
-	}
-	arc_scan_close(scan);
-
-	hash_seq_init(&all, usages);
-	while ((usage = hash_seq_search(&all)) != NULL)
-	{
-		Datum		values[3];
-		bool		nulls[3] = {0};
-
-		values[0] = ObjectIdGetDatum(usage->relid);
-		values[1] = Int64GetDatum(usage->entries);
-		values[2] = Int64GetDatum(usage->bytes);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	}
-	return (Datum) 0;
-}
-
-static void
-add_counts(Oid relid, const uint64 *counters, void *arg)
-{
-	List	  **rows = arg;
-	uint64	   *row = palloc((ARC_REL_NCOUNTERS + 1) * sizeof(uint64));
-
-	row[0] = relid;
-	memcpy(row + 1, counters, ARC_REL_NCOUNTERS * sizeof(uint64));
-	*rows = lappend(*rows, row);
-}
-
-/* The columns are the relation, and the counters in their order. */
-Datum
-arcache_relation_counts(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	List	   *rows = NIL;
-	ListCell   *lc;
-
-	arc_argument_need_preload();
-	InitMaterializedSRF(fcinfo, 0);
-	arc_relstats_flush();
-	arc_relstats_read(MyDatabaseId, add_counts, &rows);
-	foreach(lc, rows)
-	{
-		uint64	   *row = lfirst(lc);
-		Datum		values[ARC_REL_NCOUNTERS + 1];
-		bool		nulls[ARC_REL_NCOUNTERS + 1] = {0};
-
-		values[0] = ObjectIdGetDatum((Oid) row[0]);
-		for (int i = 1; i <= ARC_REL_NCOUNTERS; i++)
-			values[i] = Int64GetDatum((int64) row[i]);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	}
 	return (Datum) 0;
 }
 

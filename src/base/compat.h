@@ -155,6 +155,24 @@ arc_compat_syscache_attr(int cache, HeapTuple tuple, AttrNumber attribute)
 	SysCacheGetAttrNotNull(cache, tuple, attribute)
 #endif
 
+/* Hold a relation of the range table as the executor does when it scans it. */
+#include "executor/executor.h"
+#if PG_VERSION_NUM >= 180000
+#define arc_compat_open_range_table_relation(estate, rti) \
+	((void) (bms_is_member(rti, (estate)->es_unpruned_relids) ? \
+			 ExecGetRangeTableRelation(estate, rti, false) : NULL))
+#else
+#define arc_compat_open_range_table_relation(estate, rti) \
+	((void) ExecGetRangeTableRelation(estate, rti))
+#endif
+
+/* EnableQueryId() */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/queryjumble.h"
+#else
+#include "utils/queryjumble.h"
+#endif
+
 /* What custom nodes show of themselves. */
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"

@@ -3,14 +3,7 @@
  * relstats.h
  *	  Counters, per relation.
  *
- * A backend counts in memory of its own and adds that to the relation's record
- * in shared memory now and then: at the end of a transaction, if a second has
- * passed, and when it exits.  The tranche's only lock protects which record is
- * whose; in shared mode one adds, atomically.
- *
- * There is room for a fixed number of relations; what is counted for others
- * is lost, and nothing else.  Counting may raise for want of memory but for
- * relations that this transaction has counted for before.
+ * See tally.h: what it says of locks, of what is lost and of what may raise.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +11,8 @@
 #define ARC_RELSTATS_H
 
 #include "postgres.h"
+
+#include "base/tally.h"
 
 /* The order is that of the columns of arcache_relation_counts(). */
 typedef enum ArcRelationCounter
@@ -34,17 +29,12 @@ typedef enum ArcRelationCounter
 } ArcRelationCounter;
 
 extern void arc_relstats_shmem_register(void);
-extern void arc_relstats_init(void);
 
 /* Count for a relation of this database. */
 extern void arc_relstats_count(Oid relid, ArcRelationCounter counter, uint64 n);
 
-/* Make what this backend has counted seen by all. */
-extern void arc_relstats_flush(void);
-
-/* Visit the relations of a database; the lock is held, so be quick. */
-typedef void (*ArcRelationCounts) (Oid relid, const uint64 *counters, void *arg);
-extern void arc_relstats_read(Oid database, ArcRelationCounts visit, void *arg);
+/* Visit the relations of a database, whose oids are the keys' ids. */
+extern void arc_relstats_read(Oid database, ArcTallyVisit visit, void *arg);
 
 extern void arc_relstats_reset(Oid database);
 

@@ -28,6 +28,7 @@ int			arc_max_key_tokens = 1024;
 int			arc_max_value_size = 0;
 int			arc_memory = 128;
 double		arc_min_cost = 100.0;
+double		arc_min_time = 0.1;
 bool		arc_relation_cache = true;
 int			arc_relation_ttl = 0;
 int			arc_wait_timeout = 10000;
@@ -136,6 +137,13 @@ arc_settings_define(void)
 							 NULL,
 							 &arc_min_cost, 100.0, 0.0, DBL_MAX,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	/* The planner can be wrong; what was measured goes before what it thinks. */
+	DefineCustomRealVariable("arcache.min_time",
+							 "Sets the time of computing below which a statement is not cached any more unless a hint asks for it.",
+							 "The time is the mean of what arcache_statements shows.",
+							 &arc_min_time, 0.1, 0.0, DBL_MAX,
+							 PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	/* How long a call waits for another that computes the same key. */
 	DefineCustomIntVariable("arcache.wait_timeout",

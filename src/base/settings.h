@@ -33,6 +33,7 @@ extern int	arc_max_key_tokens;	/* of one transaction */
 extern int	arc_max_value_size; /* kB; 0 is an eighth of the arena */
 extern int	arc_memory;			/* MB */
 extern double arc_min_cost;		/* of the planner */
+extern double arc_min_time;		/* milliseconds */
 extern bool arc_relation_cache;
 extern int	arc_relation_ttl;	/* seconds; 0 is arc_default_ttl */
 extern int	arc_wait_timeout;	/* milliseconds */

@@ -46,6 +46,7 @@ typedef enum ArcCounter
 	ARC_BYPASS_ISOLATION,		/* serializable, or no MVCC snapshot */
 	ARC_BYPASS_OWN_WRITES,
 	ARC_BYPASS_UNCACHEABLE,
+	ARC_BYPASS_CHEAP,			/* quicker than arcache.min_time */
 	ARC_AUDITS,
 	ARC_AUDIT_FAILURES,
 	ARC_NCOUNTERS

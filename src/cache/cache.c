@@ -19,6 +19,7 @@
 #include "base/compat.h"
 #include "base/relstats.h"
 #include "base/settings.h"
+#include "base/statements.h"
 #include "base/stats.h"
 #include "cache/cache.h"
 #include "cache/environment.h"
@@ -564,6 +565,7 @@ forget_owner(Oid database, Oid role)
 		arc_stats_forget_database(database);
 		arc_relstats_forget_database(database);
 	}
+	arc_statements_forget(database, role);
 }
 
 void

@@ -70,6 +70,7 @@ arc_meta_build(const ArcMetaSpec *spec, Size *size)
 	meta->settings_size = spec->settings_size;
 	meta->tags_size = spec->tags_size;
 	meta->words_size = words_size(spec);
+	meta->query_id = identity->query_id;
 
 	at = (char *) (meta + 1);
 	at = put(at, spec->dependencies, spec->ndependencies * sizeof(ArcDependency));

@@ -58,6 +58,7 @@ typedef struct ArcMeta
 	uint32		settings_size;
 	uint32		tags_size;		/* each tag ends in a zero byte */
 	uint32		words_size;		/* of the keys, in their order; likewise */
+	uint64		query_id;		/* of the statement, in transparent mode; or 0 */
 } ArcMeta;
 
 /* What made a result, to be compared byte by byte when it is looked up. */
@@ -66,6 +67,7 @@ typedef struct ArcIdentity
 	const char *query;
 	uint32		query_size;
 	bool		query_shown;	/* only: the parameters say which query it is */
+	uint64		query_id;		/* is not compared */
 	const char *params;
 	uint32		params_size;
 	const char *environment;

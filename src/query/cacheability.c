@@ -144,6 +144,7 @@ assess_function(AssessContext *context, Oid function)
 					psprintf("Function %s() is volatile.", name));
 	else if (form->provolatile == PROVOLATILE_STABLE)
 	{
+		context->assessment->resolves_names = true;
 		if (form->prolang == INTERNALlanguageId && function < FirstGenbkiObjectId)
 		{
 			Datum		prosrc = arc_compat_syscache_attr(PROCOID, tuple, Anum_pg_proc_prosrc);
@@ -195,6 +196,7 @@ assess_conversion(AssessContext *context, Oid type)
 	Oid			ioparam;
 
 	check_stack_depth();
+	context->assessment->resolves_names = true;
 	if (type == RECORDOID)
 		return;
 	if (get_typtype(type) == TYPTYPE_DOMAIN)

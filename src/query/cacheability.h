@@ -34,6 +34,7 @@ typedef struct ArcAssessment
 	const char *reason;			/* a sentence; NULL if exact */
 	const char *opaque;			/* what a function reads is unknown: a sentence */
 	List	   *settings;		/* names of settings to capture */
+	bool		resolves_names; /* may look up names when it is run */
 } ArcAssessment;
 
 /*

@@ -457,6 +457,91 @@ arc_image_next(const char **at)
 	return tuple;
 }
 
+/* The next bytes of the image, where they lie or joined. */
+static const char *
+read_bytes(ArcImageReader *reader, Size size)
+{
+	Size		got = 0;
+
+	if (reader->at == reader->piece.length && reader->entry != NULL)
+	{
+		(void) arc_value_next(reader->entry, &reader->piece);
+		reader->at = 0;
+	}
+	if (reader->piece.length - reader->at >= size)
+	{
+		reader->at += size;
+		return reader->piece.data + reader->at - size;
+	}
+	if (reader->room < size)
+	{
+		if (reader->joined != NULL)
+			pfree(reader->joined);
+		reader->room = Max(size, 1024);
+		reader->joined = MemoryContextAlloc(reader->context, reader->room);
+	}
+	while (got < size)
+	{
+		Size		n = Min(size - got, reader->piece.length - reader->at);
+
+		memcpy(reader->joined + got, reader->piece.data + reader->at, n);
+		got += n;
+		reader->at += n;
+		if (got < size && !arc_value_next(reader->entry, &reader->piece))
+			elog(ERROR, "image of rows ends too early");
+		if (got < size)
+			reader->at = 0;
+	}
+	return reader->joined;
+}
+
+static void
+start_reading(ArcImageReader *reader)
+{
+	const ImageHeader *header;
+
+	reader->context = CurrentMemoryContext;
+	header = (const ImageHeader *) read_bytes(reader, sizeof(ImageHeader));
+	reader->left = header->nrows;
+	(void) read_bytes(reader, MAXALIGN(sizeof(ImageHeader) + header->ncolumns * sizeof(Oid)) -
+					  sizeof(ImageHeader));
+}
+
+void
+arc_image_open(ArcImageReader *reader, const char *image, Size size)
+{
+	*reader = (ArcImageReader)
+	{
+		.piece = {
+			.data = image, .length = size
+		}
+	};
+	start_reading(reader);
+}
+
+void
+arc_image_open_entry(ArcImageReader *reader, const ArcSharedEntry *entry)
+{
+	*reader = (ArcImageReader)
+	{
+		.entry = entry
+	};
+	arc_value_first(entry, &reader->piece);
+	start_reading(reader);
+}
+
+MinimalTuple
+arc_image_read(ArcImageReader *reader)
+{
+	int32		length;
+
+	if (reader->left == 0)
+		return NULL;
+	reader->left--;
+	length = *(const int32 *) read_bytes(reader, MAXALIGN(sizeof(int32)));
+	return (MinimalTuple) read_bytes(reader, MAXALIGN(length));
+}
+
 bool
 arc_image_fits(const char *image, const ArcRowTarget *target)
 {

@@ -79,6 +79,28 @@ extern void arc_replay_rows(const char *image, const ArcRowTarget *target);
 extern const char *arc_image_first(const char *image, uint64 *nrows);
 extern MinimalTuple arc_image_next(const char **at);
 
+/*
+ * The same for an image that may lie in an entry in several pieces.  A row that
+ * does is put together in memory of the context that was current at the start;
+ * it is there until the next.  The entry's pin is the caller's.
+ */
+typedef struct ArcImageReader
+{
+	const ArcSharedEntry *entry;	/* or NULL: the image is one piece */
+	ArcValueCursor piece;
+	Size		at;				/* in the piece */
+	uint64		left;			/* rows */
+	MemoryContext context;
+	char	   *joined;
+	Size		room;
+} ArcImageReader;
+
+extern void arc_image_open(ArcImageReader *reader, const char *image, Size size);
+extern void arc_image_open_entry(ArcImageReader *reader, const ArcSharedEntry *entry);
+
+/* NULL behind the last. */
+extern MinimalTuple arc_image_read(ArcImageReader *reader);
+
 /* Would it do that? */
 extern bool arc_image_fits(const char *image, const ArcRowTarget *target);
 

@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "parser/scansup.h"
 #include "query/clock.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -176,6 +177,23 @@ is_in_plan(const PlannedStmt *plan, Oid function)
 	return false;
 }
 
+/* A literal that goes on in another line may name one across the lines. */
+static bool
+has_split_literal(const char *text)
+{
+	for (const char *quote = strchr(text, '\''); quote != NULL; quote = strchr(quote + 1, '\''))
+	{
+		const char *at = quote + 1;
+		bool		newline = false;
+
+		for (; scanner_isspace(*at); at++)
+			newline |= *at == '\n' || *at == '\r';
+		if (newline && *at == '\'')
+			return true;
+	}
+	return false;
+}
+
 static bool
 body_names_moment(Relation catalog, HeapTuple tuple)
 {
@@ -187,7 +205,8 @@ body_names_moment(Relation catalog, HeapTuple tuple)
 	if (isnull)
 		return false;
 	body = TextDatumGetCString(prosrc);
-	return arc_text_names_moment(body, strlen(body)) || strchr(body, '\\') != NULL;
+	return arc_text_names_moment(body, strlen(body)) || strchr(body, '\\') != NULL ||
+		has_split_literal(body);
 }
 
 /*

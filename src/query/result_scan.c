@@ -1,23 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * result_scan.c
- *	  The plan node that gives a query's result from the cache.
- *
- * What the plan was made of
- * -------------------------
- *
- * A result may be published only as one of definitions that the plan was made
- * of; and a plan may be much older than its execution.  The fill notes the
- * count of the definitions' slot before anything else and is rejected if that
- * has moved when it publishes (cache/cache.h).  So what is left to see is that
- * nothing that had been counted by then is missing in the plan.  The count
- * moves for the last time when the messages that tell of a change have been
- * sent, so we take what has been sent, and look whether it concerned an item
- * of the plan since that was made.  The items are the functions and types that
- * PlannedStmt lists, and the ancestors of its relations, which nobody locks;
- * changes of the plan's own relations cannot have come, for those are locked;
- * and all else that a query's meaning comes from is in
- * the tree that the fingerprint is taken of.
+ *	  The plan node that gives a query's result from the cache, at work.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,348 +10,81 @@
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/settings.h"
+#include "base/statements.h"
 #include "base/stats.h"
 #include "cache/cache.h"
 #include "cache/environment.h"
 #include "cache/flight.h"
 #include "cache/pin.h"
-#include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
-#include "nodes/extensible.h"
-#include "nodes/makefuncs.h"
-#include "nodes/value.h"
 #include "query/capture.h"
 #include "query/fingerprint.h"
+#include "query/plan_age.h"
 #include "query/readthrough_internal.h"
+#include "query/result_plan.h"
 #include "query/result_scan.h"
+#include "query/result_scan_internal.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
-#include "utils/timestamp.h"
-
-#define NODE_NAME	"Arcache"
 
 static ExecutorRun_hook_type prev_ExecutorRun = NULL;
 static ExecutorStart_hook_type prev_ExecutorStart = NULL;
 
-/* -- what the backend was told ---------------------------------------------------- */
-
-/*
- * When an item was last told of, by its hash; several may share a place, which
- * makes them look changed too often.
- */
-#define CHANGE_PLACES	1024
-
-static uint64 changed_at[CHANGE_PLACES];
-static uint64 changed_all = 0;
-static uint64 changed_functions = 0;
-static uint64 changes = 0;
-
-static void
-item_changed(Datum arg, int cache, uint32 hash)
-{
-	changes++;
-	if (cache == PROCOID)
-		changed_functions = changes;
-	if (hash == 0)
-		changed_all = changes;
-	else
-		changed_at[hash % CHANGE_PLACES] = changes;
-}
-
-static void
-relation_changed(Datum arg, Oid relid)
-{
-	item_changed(arg, 0, OidIsValid(relid) ? murmurhash32(relid) : 0);
-}
-
-uint64
-arc_result_scan_clock(void)
-{
-	static bool registered = false;
-
-	if (!registered)
-	{
-		CacheRegisterSyscacheCallback(PROCOID, item_changed, (Datum) 0);
-		CacheRegisterSyscacheCallback(TYPEOID, item_changed, (Datum) 0);
-		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
-		registered = true;
-	}
-	AcceptInvalidationMessages();
-	return changes;
-}
-
-/*
- * Have we been told of a change of what the plan was made of?  It does not
- * list functions that the planner called itself, for a constant's sake, or
- * that such functions or inlined ones call.
- */
-static bool
-is_outdated(const PlannedStmt *statement, const List *ancestors, uint64 planned_at,
-			bool calls_functions)
-{
-	ListCell   *lc;
-
-	if (arc_result_scan_clock() == planned_at)
-		return false;
-	if (changed_all > planned_at ||
-		(calls_functions && changed_functions > planned_at))
-		return true;
-	foreach(lc, statement->invalItems)
-	{
-		PlanInvalItem *item = lfirst(lc);
-
-		if (changed_at[item->hashValue % CHANGE_PLACES] > planned_at)
-			return true;
-	}
-	foreach(lc, ancestors)
-	{
-		if (changed_at[murmurhash32(lfirst_oid(lc)) % CHANGE_PLACES] > planned_at)
-			return true;
-	}
-	return false;
-}
-
-/* -- the node's private data -------------------------------------------------------- */
-
-/* Lists are what plans can be copied with. Its members, in their order: */
-enum
-{
-	PRIVATE_FINGERPRINT,		/* String */
-	PRIVATE_TEXT,				/* String */
-	PRIVATE_PARAMS,				/* list of int */
-	PRIVATE_TTL,				/* Integer: seconds */
-	PRIVATE_HINTED,				/* Integer: 0 or 1 */
-	PRIVATE_PLANNED_AT,			/* Const of int8 */
-	PRIVATE_PLANNED_IN,			/* String: see ArcResultSpec */
-	PRIVATE_TABLES_TTL,			/* Integer: seconds */
-	PRIVATE_CACHEABILITY,		/* Integer */
-	PRIVATE_SETTINGS,			/* list of String */
-	PRIVATE_DEPENDENCIES,		/* list of dependencies, below */
-	PRIVATE_ANCESTORS,			/* list of Oid */
-	PRIVATE_AHEAD,				/* Integer: bool */
-	PRIVATE_MEMBERS
-};
-
-static Const *
-int8_node(uint64 number)
-{
-	return makeConst(INT8OID, -1, InvalidOid, sizeof(int64),
-					 Int64GetDatum((int64) number), false, FLOAT8PASSBYVAL);
-}
-
-static uint64
-int8_of(void *node)
-{
-	return (uint64) DatumGetInt64(castNode(Const, node)->constvalue);
-}
-
-/*
- * A dependency is a list: kind, relid and token; of a key also the columns'
- * numbers and for each of them a list of what ArcPinnedValue has.
- */
-static List *
-write_value(const ArcPinnedValue *value)
-{
-	return list_make4(list_make4_int(value->param, (int) value->function,
-									 (int) value->collation, value->extended),
-					  int8_node(value->hash),
-					  makeString(pstrdup(value->words)),
-					  makeInteger(0));
-}
-
-static List *
-write_dependency(const ArcDependency *dependency, const ArcPinnedKey *key)
-{
-	List	   *list = list_make2(list_make2_int((int) dependency->kind, (int) dependency->relid),
-								  int8_node(dependency->token));
-	List	   *attnos = NIL;
-
-	if (key == NULL)
-		return list;
-	for (int i = 0; i < key->ncolumns; i++)
-		attnos = lappend_int(attnos, key->attnos[i]);
-	list = lappend(list, attnos);
-	for (int i = 0; i < key->ncolumns; i++)
-		list = lappend(list, write_value(&key->values[i]));
-	return list;
-}
-
-static List *
-write_private(const ArcResultSpec *spec)
-{
-	List	   *settings = NIL;
-	List	   *dependencies = NIL;
-	List	   *private;
-	ListCell   *lc;
-
-	foreach(lc, spec->assessment->settings)
-		settings = lappend(settings, makeString(pstrdup(lfirst(lc))));
-	for (int i = 0; i < spec->dependencies->n; i++)
-		dependencies = lappend(dependencies, write_dependency(&spec->dependencies->array[i],
-															  spec->dependencies->keys[i]));
-	private = list_make5(makeString(pstrdup(spec->fingerprint)),
-						 makeString(pstrdup(spec->text)),
-						 list_copy(spec->params),
-						 makeInteger(spec->ttl),
-						 makeInteger(spec->hinted));
-	private = lappend(private, int8_node(spec->planned_at));
-	private = lappend(private, makeString(pstrdup(spec->planned_in)));
-	private = lappend(private, makeInteger(spec->dependencies->ttl));
-	private = lappend(private, makeInteger(spec->assessment->cacheability));
-	private = lappend(private, settings);
-	private = lappend(private, dependencies);
-	private = lappend(private, list_copy(spec->dependencies->ancestors));
-	private = lappend(private, makeInteger(spec->ahead));
-	Assert(list_length(private) == PRIVATE_MEMBERS);
-	return private;
-}
-
-/* -- wrapping ------------------------------------------------------------------------ */
-
-static Node *create_state(CustomScan *node);
-
-static const CustomScanMethods scan_methods = {
-	.CustomName = NODE_NAME,
-	.CreateCustomScanState = create_state
-};
-
-/*
- * Its rows are the plan's, column by column, so that what the client is told
- * of the columns stays as it was.
- */
-void
-arc_result_scan_wrap(PlannedStmt *statement, const ArcResultSpec *spec)
-{
-	Plan	   *below = statement->planTree;
-	CustomScan *scan = makeNode(CustomScan);
-	Plan	   *plan = &scan->scan.plan;
-	ListCell   *lc;
-
-	plan->startup_cost = below->startup_cost;
-	plan->total_cost = below->total_cost;
-	plan->plan_rows = below->plan_rows;
-	plan->plan_width = below->plan_width;
-	plan->plan_node_id = -1;
-	plan->extParam = bms_copy(below->extParam);
-	plan->allParam = bms_copy(below->allParam);
-	plan->lefttree = below;
-	foreach(lc, below->targetlist)
-	{
-		TargetEntry *entry = lfirst_node(TargetEntry, lc);
-		Var		   *var = makeVarFromTargetEntry(OUTER_VAR, entry);
-		Var		   *own = copyObject(var);
-
-		scan->custom_scan_tlist = lappend(scan->custom_scan_tlist,
-										  makeTargetEntry((Expr *) var, entry->resno, NULL, false));
-		own->varno = INDEX_VAR;
-		entry = flatCopyTargetEntry(entry);
-		entry->expr = (Expr *) own;
-		plan->targetlist = lappend(plan->targetlist, entry);
-	}
-	scan->custom_private = write_private(spec);
-
-	/* So that a plan that is kept is made anew when their tracking changes. */
-	statement->relationOids = list_concat_unique_oid(statement->relationOids,
-													 spec->dependencies->ancestors);
-	scan->methods = &scan_methods;
-	statement->planTree = plan;
-}
-
 /* -- the state ------------------------------------------------------------------------- */
 
-typedef enum Outcome
-{
-	OUTCOME_PENDING,			/* not asked for a row yet */
-	OUTCOME_HIT,
-	OUTCOME_FILL,				/* keeping what the plan gives */
-	OUTCOME_REPLAY,				/* giving what was kept */
-	OUTCOME_BYPASS				/* passing on what the plan gives */
-} Outcome;
-
-typedef struct ResultScan
-{
-	CustomScanState css;
-	List	   *private;
-	int			eflags;
-	Outcome		outcome;
-	const char *bypass;			/* why */
-	bool		was_miss;
-	bool		was_stored;
-
-	/* of a lookup */
-	MemoryContext context;		/* of all that follows */
-	Oid			opened_by;		/* the user when the executor was started */
-	Oid			user;			/* when it was made, as the environment */
-	ArcAsker	asker;
-	ArcRequest	request;
-	ArcRead		read;
-	ArcAssessment assessment;
-	ArcDependencies dependencies;
-
-	/* of a hit */
-	ArcSharedEntry *entry;		/* pinned */
-	const char *image;
-	const char *at;				/* the next row */
-	uint64		left;			/* rows */
-	TupleTableSlot *slot;
-	Size		size;
-
-	/* rows given so far; the executor counts those of one run only */
-	uint64		given;
-
-	/* of a fill */
-	StringInfoData settings;	/* that the query names, as they were */
-	ArcFill		fill;
-	ArcFlight	flight;
-	ArcImage	capture;
-	MemoryContext per_row;
-	instr_time	spent;
-} ResultScan;
-
+static Node *create_state(CustomScan *node);
 static void begin(CustomScanState *node, EState *estate, int eflags);
 static TupleTableSlot *next_row(CustomScanState *node);
 static void end(CustomScanState *node);
 static void rescan(CustomScanState *node);
-static void explain(CustomScanState *node, List *ancestors, ExplainState *es);
+
+static const CustomScanMethods scan_methods = {
+	.CustomName = ARC_RESULT_NODE,
+	.CreateCustomScanState = create_state
+};
 
 static const CustomExecMethods exec_methods = {
-	.CustomName = NODE_NAME,
+	.CustomName = ARC_RESULT_NODE,
 	.BeginCustomScan = begin,
 	.ExecCustomScan = next_row,
 	.EndCustomScan = end,
 	.ReScanCustomScan = rescan,
-	.ExplainCustomScan = explain
+	.ExplainCustomScan = arc_result_scan_explain
 };
+
+void
+arc_result_scan_wrap(PlannedStmt *statement, const ArcResultPlan *result)
+{
+	arc_result_plan_wrap(statement, result, &scan_methods);
+}
 
 static Node *
 create_state(CustomScan *node)
 {
-	ResultScan *scan = (ResultScan *) newNode(sizeof(ResultScan), T_CustomScanState);
+	ArcResultScan *scan = (ArcResultScan *) newNode(sizeof(ArcResultScan), T_CustomScanState);
 
 	scan->css.methods = &exec_methods;
 	scan->flight = ARC_FLIGHT_ALONE;
-	scan->private = node->custom_private;
+	arc_result_plan_read(node, &scan->plan);
 	return (Node *) scan;
 }
 
-static const char *
-private_string(const ResultScan *scan, int member)
+static EState *
+estate_of(const ArcResultScan *scan)
 {
-	return strVal(list_nth(scan->private, member));
+	return scan->css.ss.ps.state;
 }
 
-static int
-private_int(const ResultScan *scan, int member)
+static uint64
+query_id_of(const ArcResultScan *scan)
 {
-	return intVal(list_nth(scan->private, member));
+	return estate_of(scan)->es_plannedstmt->queryId;
 }
 
 /*
@@ -376,9 +93,9 @@ private_int(const ResultScan *scan, int member)
  * of who fetches.
  */
 static void
-start_plan(ResultScan *scan)
+start_plan(ArcResultScan *scan)
 {
-	EState	   *estate = scan->css.ss.ps.state;
+	EState	   *estate = estate_of(scan);
 	MemoryContext old;
 	Oid			user;
 	int			security;
@@ -396,10 +113,24 @@ start_plan(ResultScan *scan)
 		SetUserIdAndSecContext(user, security);
 }
 
+/*
+ * As long as a cursor is open its tables are in use, so that this session
+ * cannot alter them, whether the plan below is ever started or not.
+ */
+static void
+hold_relations(EState *estate)
+{
+	for (Index rti = 1; rti <= estate->es_range_table_size; rti++)
+	{
+		if (exec_rt_fetch(rti, estate)->rtekind == RTE_RELATION)
+			arc_compat_open_range_table_relation(estate, rti);
+	}
+}
+
 static void
 begin(CustomScanState *node, EState *estate, int eflags)
 {
-	ResultScan *scan = (ResultScan *) node;
+	ArcResultScan *scan = (ArcResultScan *) node;
 
 	scan->eflags = eflags;
 	scan->opened_by = GetUserId();
@@ -407,6 +138,8 @@ begin(CustomScanState *node, EState *estate, int eflags)
 										  ALLOCSET_DEFAULT_SIZES);
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) || estate->es_instrument != 0)
 		start_plan(scan);
+	else if (scan->plan.cursor)
+		hold_relations(estate);
 }
 
 /* -- looking ----------------------------------------------------------------------------- */
@@ -431,12 +164,12 @@ flattened(Datum value, int16 length)
 
 /* The values of the parameters as bytes, each with its type; false if too long. */
 static bool
-append_params(ResultScan *scan, StringInfo image)
+append_params(ArcResultScan *scan, StringInfo image)
 {
-	ParamListInfo params = scan->css.ss.ps.state->es_param_list_info;
+	ParamListInfo params = estate_of(scan)->es_param_list_info;
 	ListCell   *lc;
 
-	foreach(lc, (List *) list_nth(scan->private, PRIVATE_PARAMS))
+	foreach(lc, scan->plan.params)
 	{
 		ParamExternData space;
 		const ParamExternData *param = fetch_param(params, lfirst_int(lc), &space);
@@ -463,55 +196,47 @@ append_params(ResultScan *scan, StringInfo image)
 	return true;
 }
 
-static void
-read_assessment(ResultScan *scan)
-{
-	ListCell   *lc;
-
-	scan->assessment.settings = NIL;
-	scan->assessment.cacheability = private_int(scan, PRIVATE_CACHEABILITY);
-	foreach(lc, (List *) list_nth(scan->private, PRIVATE_SETTINGS))
-		scan->assessment.settings = lappend(scan->assessment.settings, strVal(lfirst(lc)));
-	initStringInfo(&scan->settings);
-	arc_environment_capture(&scan->settings, scan->assessment.settings);
-}
-
 /*
  * The name holds all that the result depends on besides what it reads, so that
- * what differs in a setting lies side by side.  Returns false if the parameters
- * are too long to be kept.
+ * what differs in a setting lies side by side.  What it is hashed from is
+ * compared when the entry is found.  Returns false if the parameters are too
+ * long to be kept.
  */
 static bool
-name_result(ResultScan *scan)
+name_result(ArcResultScan *scan)
 {
+	const ArcResultPlan *plan = &scan->plan;
 	StringInfoData params;
 	StringInfoData all;
-	const char *fingerprint = private_string(scan, PRIVATE_FINGERPRINT);
-	const char *text = private_string(scan, PRIVATE_TEXT);
 	char	   *name;
 
 	initStringInfo(&params);
-	appendStringInfoString(&params, fingerprint);
+	appendStringInfoString(&params, plan->fingerprint);
 	if (!append_params(scan, &params))
 		return false;
-	read_assessment(scan);
+	scan->assessment.cacheability = plan->cacheability;
+	scan->assessment.settings = plan->settings;
+	initStringInfo(&scan->settings);
+	arc_environment_capture(&scan->settings, plan->settings);
+
 	initStringInfo(&all);
 	appendBinaryStringInfo(&all, params.data, params.len);
 	appendBinaryStringInfo(&all, scan->asker.environment.data, scan->asker.environment.len);
 	appendBinaryStringInfo(&all, scan->settings.data, scan->settings.len);
-
-	/* Half of the digits are enough to name what the whole identifies. */
-	name = arc_fingerprint_bytes(all.data, all.len);
-	name[32] = '\0';
+	name = psprintf("%016llx%016llx",
+					(unsigned long long) hash_bytes_extended((unsigned char *) all.data, all.len, 1),
+					(unsigned long long) hash_bytes_extended((unsigned char *) all.data, all.len, 2));
+	pfree(all.data);
 	scan->read = (ArcRead)
 	{
 		.asker = &scan->asker,
 			.request = &scan->request,
 			.key = arc_cache_key(ARC_SPACE_RESULT, name, strlen(name)),
 			.identity = {
-			.query = text,
-			.query_size = strlen(text) + 1,
+			.query = plan->text,
+			.query_size = strlen(plan->text) + 1,
 			.query_shown = true,
+			.query_id = query_id_of(scan),
 			.params = params.data,
 			.params_size = params.len,
 			.environment = scan->asker.environment.data,
@@ -523,14 +248,16 @@ name_result(ResultScan *scan)
 
 /* Functions of the user's, of which the plan may have kept the value only. */
 static bool
-calls_functions(const ResultScan *scan)
+calls_functions(const ArcResultScan *scan)
 {
-	return *private_string(scan, PRIVATE_PLANNED_IN) != '\0';
+	return *scan->plan.planned_in != '\0';
 }
 
 static const char *
-usability(const ResultScan *scan)
+usability(const ArcResultScan *scan)
 {
+	const ArcResultPlan *plan = &scan->plan;
+
 	switch (scan->asker.reader.use)
 	{
 		case ARC_UNUSABLE_NOT_PRELOADED:
@@ -542,36 +269,31 @@ usability(const ResultScan *scan)
 		default:
 			break;
 	}
-	if (arc_environment_has_temporary())
+	if (plan->resolves_names && arc_environment_has_temporary())
 		return "temporary objects";
 	if (!arc_debug_force &&
-		(arc_auto == ARC_AUTO_OFF ||
-		 (arc_auto == ARC_AUTO_HINT && private_int(scan, PRIVATE_HINTED) == 0)))
+		(arc_auto == ARC_AUTO_OFF || (arc_auto == ARC_AUTO_HINT && !plan->hinted)))
 		return "disabled";
 	if (GetUserId() != scan->opened_by)
 		return "opened by another role";
-	if (list_nth(scan->private, PRIVATE_PARAMS) != NIL &&
-		scan->css.ss.ps.state->es_param_list_info == NULL)
+	if (plan->params != NIL && estate_of(scan)->es_param_list_info == NULL)
 		return "no parameters";
 	if (calls_functions(scan) &&
-		strcmp(private_string(scan, PRIVATE_PLANNED_IN),
+		strcmp(plan->planned_in,
 			   arc_fingerprint_bytes(scan->asker.environment.data,
 									 scan->asker.environment.len)) != 0)
 		return "planned with other settings";
 	return NULL;
 }
 
-/* The pinned entry of the result, or NULL and why not. */
-static ArcSharedEntry *
-find_entry(ResultScan *scan, ArcVerdict *verdict)
+ArcSharedEntry *
+arc_result_scan_find(ArcResultScan *scan, ArcVerdict *verdict)
 {
-	EState	   *estate = scan->css.ss.ps.state;
-
 	*verdict = ARC_VERDICT_MISS;
-	PushActiveSnapshot(estate->es_snapshot);
+	PushActiveSnapshot(estate_of(scan)->es_snapshot);
 	arc_asker_init(&scan->asker, false);
 	PopActiveSnapshot();
-	scan->request.ttl = (int64) private_int(scan, PRIVATE_TTL) * 1000;
+	scan->request.ttl = (int64) scan->plan.ttl * 1000;
 	scan->bypass = usability(scan);
 	if (scan->bypass == NULL && !name_result(scan))
 		scan->bypass = "parameters too large";
@@ -582,24 +304,18 @@ find_entry(ResultScan *scan, ArcVerdict *verdict)
 
 /* -- hits ---------------------------------------------------------------------------------- */
 
-/* The image in one piece: where it lies, or a copy. */
 static const char *
-image_of(const ArcSharedEntry *entry)
+value_in_one_piece(const ArcSharedEntry *entry)
 {
-	ArcValueCursor cursor;
-	char	   *copy;
+	char	   *copy = palloc(entry->value_size);
 
-	arc_value_first(entry, &cursor);
-	if (cursor.length == entry->value_size)
-		return cursor.data;
-	copy = palloc(entry->value_size);
 	arc_value_copy(entry, copy);
 	return copy;
 }
 
 /* Run the plan as well and compare: the caller's rows come from the entry. */
 static void
-verify(ResultScan *scan)
+verify(ArcResultScan *scan)
 {
 	ArcCapture	computed;
 	ArcImage	image;
@@ -622,158 +338,120 @@ verify(ResultScan *scan)
 	arc_image_finish(&image, &computed);
 	arc_audit_judge(&scan->asker.reader, scan->entry,
 					computed.value == NULL ||
-					arc_row_images_equal(computed.value, computed.size, scan->image,
+					arc_row_images_equal(computed.value, computed.size,
+										 value_in_one_piece(scan->entry),
 										 scan->entry->value_size));
 }
 
 static void
-start_image(ResultScan *scan, Outcome outcome)
+start_rows(ArcResultScan *scan)
+{
+	if (scan->entry != NULL)
+		arc_image_open_entry(&scan->rows, scan->entry);
+	else
+		arc_image_open(&scan->rows, scan->capture.data.data, scan->capture.data.len);
+}
+
+static void
+start_image(ArcResultScan *scan, ArcOutcome outcome)
 {
 	scan->outcome = outcome;
-	scan->at = arc_image_first(scan->image, &scan->left);
+	start_rows(scan);
 	scan->slot = MakeSingleTupleTableSlot(scan->css.ss.ps.ps_ResultTupleDesc,
 										  &TTSOpsMinimalTuple);
 }
 
 static void
-start_hit(ResultScan *scan, ArcSharedEntry *entry)
+start_hit(ArcResultScan *scan, ArcSharedEntry *entry)
 {
 	scan->entry = entry;
-	scan->image = image_of(entry);
 	scan->size = entry->value_size;
 	verify(scan);
-	start_image(scan, OUTCOME_HIT);
+	start_image(scan, ARC_OUTCOME_HIT);
 	arc_cache_count_hit(entry);
+	arc_statement_count(query_id_of(scan), ARC_STATEMENT_HITS, 1);
+	arc_statement_count(query_id_of(scan), ARC_STATEMENT_TIME_SAVED, (uint64) entry->cost);
 }
 
 static TupleTableSlot *
-next_of_image(ResultScan *scan)
+next_of_image(ArcResultScan *scan)
 {
-	if (scan->left == 0)
+	MinimalTuple row = arc_image_read(&scan->rows);
+
+	if (row == NULL)
 		return ExecClearTuple(scan->slot);
-	scan->left--;
-	return ExecStoreMinimalTuple(arc_image_next(&scan->at), scan->slot, false);
+	return ExecStoreMinimalTuple(row, scan->slot, false);
 }
 
 /* -- fills --------------------------------------------------------------------------------- */
 
 static uint64
-hash_param(ResultScan *scan, List *value, char **words)
+hash_param(void *arg, const ArcPinnedValue *value, const char **words)
 {
-	List	   *numbers = linitial(value);
+	ArcResultScan *scan = arg;
 	ParamExternData space;
 	const ParamExternData *param;
-	ArcHasher	hasher;
+	ArcHasher	hasher = {.collation = value->collation, .extended = value->extended};
 	Oid			output;
 	bool		varlena;
 
-	*words = strVal(lthird(value));
-	if (linitial_int(numbers) == 0)
-		return int8_of(lsecond(value));
-	if (scan->css.ss.ps.state->es_param_list_info == NULL)
+	if (estate_of(scan)->es_param_list_info == NULL)
 		return 0;				/* EXPLAIN (GENERIC_PLAN) */
-
-	param = fetch_param(scan->css.ss.ps.state->es_param_list_info,
-						linitial_int(numbers), &space);
-	fmgr_info((Oid) lsecond_int(numbers), &hasher.function);
-	hasher.collation = (Oid) lthird_int(numbers);
-	hasher.extended = lfourth_int(numbers) != 0;
+	param = fetch_param(estate_of(scan)->es_param_list_info, value->param, &space);
 
 	/* Nothing equals NULL: whatever stands for it here has no writers. */
 	if (param->isnull)
 		return 0;
+	fmgr_info(value->function, &hasher.function);
 	getTypeOutputInfo(param->ptype, &output, &varlena);
-	*words = psprintf("%.*s= %s", (int) (strrchr(*words, '=') - *words), *words,
+	*words = psprintf("%.*s= %s", (int) (strrchr(value->words, '=') - value->words), value->words,
 					  OidOutputFunctionCall(output, param->value));
 	return arc_hasher_hash(&hasher, param->value, false);
 }
 
-static void
-read_dependency(ResultScan *scan, List *list, ArcDependency *dependency, const char **words)
+void
+arc_result_scan_read_dependencies(ArcResultScan *scan)
 {
-	List	   *ids = linitial(list);
-	List	   *attnos;
-	AttrNumber	columns[INDEX_MAX_KEYS];
-	uint64		hashes[INDEX_MAX_KEYS];
-	StringInfoData all;
-	int			n = 0;
-
-	dependency->kind = (uint32) linitial_int(ids);
-	dependency->relid = (Oid) lsecond_int(ids);
-	dependency->token = int8_of(lsecond(list));
-	*words = NULL;
-	if (dependency->kind != ARC_DEPENDS_ON_KEY)
-		return;
-
-	attnos = lthird(list);
-	initStringInfo(&all);
-	for (n = 0; n < list_length(attnos); n++)
-	{
-		char	   *one;
-
-		columns[n] = list_nth_int(attnos, n);
-		hashes[n] = hash_param(scan, list_nth(list, 3 + n), &one);
-		appendStringInfo(&all, "%s%s", n > 0 ? ", " : "", one);
-	}
-	dependency->token = arc_token_row_key(MyDatabaseId, dependency->relid, n, columns, hashes);
-	*words = all.data;
+	arc_result_plan_read_dependencies(&scan->plan, hash_param, scan, &scan->dependencies);
 }
 
-static void
-read_dependencies(ResultScan *scan)
+static const char *
+bypass_for(ArcResultScan *scan, ArcCounter counter, const char *reason)
 {
-	List	   *lists = list_nth(scan->private, PRIVATE_DEPENDENCIES);
-	ListCell   *lc;
-
-	/* Room for tags, of which there are none. */
-	scan->dependencies.array = palloc((list_length(lists) + 1) * sizeof(ArcDependency));
-	scan->dependencies.words = palloc((list_length(lists) + 1) * sizeof(char *));
-	scan->dependencies.ttl = private_int(scan, PRIVATE_TABLES_TTL);
-	foreach(lc, lists)
-	{
-		int			n = scan->dependencies.n++;
-
-		memset(&scan->dependencies.array[n], 0, sizeof(ArcDependency));
-		read_dependency(scan, lfirst(lc), &scan->dependencies.array[n],
-						&scan->dependencies.words[n]);
-	}
+	arc_stats_count(counter);
+	arc_statement_count_bypass(query_id_of(scan), reason);
+	return reason;
 }
 
 /* Why what the plan gives cannot be kept; NULL if it may be. */
 static const char *
-obstacle(ResultScan *scan, ArcVerdict verdict)
+obstacle(ArcResultScan *scan, ArcVerdict verdict)
 {
-	if (scan->bypass != NULL)
+	if (scan->bypass != NULL && scan->asker.reader.use != ARC_USABLE)
 	{
-		if (scan->asker.reader.use != ARC_USABLE)
-			arc_reader_count_bypass(&scan->asker.reader);
-		else
-			arc_stats_count(ARC_BYPASS_UNCACHEABLE);
+		arc_reader_count_bypass(&scan->asker.reader);
+		arc_statement_count_bypass(query_id_of(scan), scan->bypass);
 		return scan->bypass;
 	}
+	if (scan->bypass != NULL)
+		return bypass_for(scan, ARC_BYPASS_UNCACHEABLE, scan->bypass);
 	if (verdict == ARC_VERDICT_OWN_WRITES)
-	{
-		arc_stats_count(ARC_BYPASS_OWN_WRITES);
-		return "own writes";
-	}
+		return bypass_for(scan, ARC_BYPASS_OWN_WRITES, "own writes");
+	if (!scan->plan.hinted && !arc_debug_force && arc_statement_is_cheap(query_id_of(scan)))
+		return bypass_for(scan, ARC_BYPASS_CHEAP, "cheap");
 
 	/* First, so that what it captures is older than all that we look at. */
 	arc_fill_open(&scan->fill, &scan->asker.reader, &scan->read.key);
-	read_dependencies(scan);
-	if (is_outdated(scan->css.ss.ps.state->es_plannedstmt,
-					list_nth(scan->private, PRIVATE_ANCESTORS),
-					int8_of(list_nth(scan->private, PRIVATE_PLANNED_AT)),
-					calls_functions(scan)))
-	{
-		arc_stats_count(ARC_REJECTED_STALE_FILL);
-		return "definitions changed";
-	}
+	arc_result_scan_read_dependencies(scan);
+	if (arc_plan_age_is_outdated(estate_of(scan)->es_plannedstmt, scan->plan.ancestors,
+								 scan->plan.planned_at, calls_functions(scan)))
+		return bypass_for(scan, ARC_REJECTED_STALE_FILL, "definitions changed");
 	return NULL;
 }
 
 /* Concurrent misses compute once. */
 static ArcSharedEntry *
-wait_for_others(ResultScan *scan, ArcVerdict verdict)
+wait_for_others(ArcResultScan *scan, ArcVerdict verdict)
 {
 	if (verdict == ARC_VERDICT_TOO_OLD ||
 		!arc_fill_may_publish(&scan->fill, scan->dependencies.array, scan->dependencies.n))
@@ -785,22 +463,24 @@ wait_for_others(ResultScan *scan, ArcVerdict verdict)
 }
 
 static void
-leave_flight(ResultScan *scan)
+leave_flight(ArcResultScan *scan)
 {
 	arc_flight_leave(&scan->read.key, scan->flight);
 	scan->flight = ARC_FLIGHT_ALONE;
 }
 
 static void
-start_fill(ResultScan *scan)
+start_fill(ArcResultScan *scan)
 {
 	if (!arc_read_count_miss(&scan->fill, &scan->assessment, &scan->dependencies))
 	{
 		scan->bypass = "own writes";
+		arc_statement_count_bypass(query_id_of(scan), scan->bypass);
 		return;
 	}
+	arc_statement_count(query_id_of(scan), ARC_STATEMENT_MISSES, 1);
 	scan->was_miss = true;
-	scan->outcome = OUTCOME_FILL;
+	scan->outcome = ARC_OUTCOME_FILL;
 	scan->per_row = AllocSetContextCreate(scan->context, "arcache capture",
 										  ALLOCSET_DEFAULT_SIZES);
 	arc_image_start(&scan->capture, scan->css.ss.ps.ps_ResultTupleDesc,
@@ -809,7 +489,7 @@ start_fill(ResultScan *scan)
 }
 
 static void
-keep(ResultScan *scan, TupleTableSlot *slot)
+keep(ArcResultScan *scan, TupleTableSlot *slot)
 {
 	MemoryContext old;
 
@@ -822,7 +502,7 @@ keep(ResultScan *scan, TupleTableSlot *slot)
 }
 
 static void
-publish(ResultScan *scan)
+publish(ArcResultScan *scan)
 {
 	MemoryContext old = MemoryContextSwitchTo(scan->context);
 	ArcCapture	capture;
@@ -833,17 +513,22 @@ publish(ResultScan *scan)
 										&scan->assessment, &scan->dependencies);
 	scan->size = capture.size;
 	leave_flight(scan);
+	if (scan->was_stored)
+	{
+		arc_statement_count(query_id_of(scan), ARC_STATEMENT_FILLS, 1);
+		arc_statement_count(query_id_of(scan), ARC_STATEMENT_FILL_TIME, (uint64) capture.cost);
+	}
 	MemoryContextSwitchTo(old);
 }
 
 static TupleTableSlot *
-next_of_plan(ResultScan *scan)
+next_of_plan(ArcResultScan *scan)
 {
 	instr_time	start;
 	instr_time	duration;
 	TupleTableSlot *slot;
 
-	if (scan->outcome != OUTCOME_FILL)
+	if (scan->outcome != ARC_OUTCOME_FILL)
 		return ExecProcNode(outerPlanState(&scan->css.ss.ps));
 
 	INSTR_TIME_SET_CURRENT(start);
@@ -859,25 +544,25 @@ next_of_plan(ResultScan *scan)
 
 	/* The last row has been given, and the next call gives none either. */
 	publish(scan);
-	scan->outcome = OUTCOME_BYPASS;
+	scan->outcome = ARC_OUTCOME_BYPASS;
 	return slot;
 }
 
 /*
- * What such a fill gives has been through the cache: the plan runs to its end
- * before the first row is given, and the rows are those of the entry, or of
- * the image if that has not become an entry.
+ * The plan runs to its end before the first row is given.  Its rows are then
+ * those of the image; for debug_force those of the entry, so that what is given
+ * has been through the cache.
  */
 static void
-fill_ahead(ResultScan *scan)
+fill_ahead(ArcResultScan *scan)
 {
 	MemoryContext old;
 	ArcVerdict	verdict;
-	ArcSharedEntry *entry;
+	ArcSharedEntry *entry = NULL;
 
-	while (scan->capture.keeping && scan->outcome == OUTCOME_FILL)
+	while (scan->capture.keeping && scan->outcome == ARC_OUTCOME_FILL)
 		(void) next_of_plan(scan);
-	if (scan->outcome == OUTCOME_FILL)
+	if (scan->outcome == ARC_OUTCOME_FILL)
 	{
 		/* Too large; or its types cannot be kept, and nothing has been run. */
 		if (scan->capture.too_large)
@@ -886,36 +571,43 @@ fill_ahead(ResultScan *scan)
 	}
 
 	old = MemoryContextSwitchTo(scan->context);
-	scan->image = scan->capture.data.data;
-	entry = scan->was_stored ? find_entry(scan, &verdict) : NULL;
+	if (scan->plan.ahead && scan->was_stored)
+		entry = arc_result_scan_find(scan, &verdict);
 	if (entry != NULL)
 		start_hit(scan, entry);
 	else
-		start_image(scan, OUTCOME_REPLAY);
+		start_image(scan, ARC_OUTCOME_REPLAY);
 	MemoryContextSwitchTo(old);
 }
 
 /* -- running --------------------------------------------------------------------------------- */
+
+/* Is the end of the result sure to be seen, once the first row is asked for? */
+static bool
+sees_end(const ArcResultScan *scan)
+{
+	return !scan->limited || scan->plan.one_row;
+}
 
 /*
  * Who runs to the end without a pause may keep others waiting; a cursor that is
  * left open may not.
  */
 static void
-look(ResultScan *scan, bool to_end)
+look(ArcResultScan *scan)
 {
 	MemoryContext old = MemoryContextSwitchTo(scan->context);
 	ArcVerdict	verdict;
-	ArcSharedEntry *entry = find_entry(scan, &verdict);
+	ArcSharedEntry *entry = arc_result_scan_find(scan, &verdict);
 
 	scan->user = GetUserId();
 	if (entry == NULL)
 	{
-		scan->outcome = OUTCOME_BYPASS;
+		scan->outcome = ARC_OUTCOME_BYPASS;
 		scan->bypass = obstacle(scan, verdict);
 
 		/* PostgreSQL's own tests look at pg_locks. */
-		if (scan->bypass == NULL && to_end && !arc_debug_force)
+		if (scan->bypass == NULL && sees_end(scan) && !arc_debug_force)
 			entry = wait_for_others(scan, verdict);
 	}
 	if (entry != NULL)
@@ -926,16 +618,17 @@ look(ResultScan *scan, bool to_end)
 	else if (scan->bypass == NULL)
 		start_fill(scan);
 	MemoryContextSwitchTo(old);
-	if (scan->outcome != OUTCOME_HIT)
+	if (scan->outcome != ARC_OUTCOME_HIT)
 		start_plan(scan);
-	if (scan->outcome == OUTCOME_FILL && private_int(scan, PRIVATE_AHEAD))
+	if (scan->outcome == ARC_OUTCOME_FILL &&
+		(scan->plan.ahead || (scan->limited && scan->plan.one_row)))
 		fill_ahead(scan);
 }
 
 static bool
-gives_image(const ResultScan *scan)
+gives_image(const ArcResultScan *scan)
 {
-	return scan->outcome == OUTCOME_HIT || scan->outcome == OUTCOME_REPLAY;
+	return scan->outcome == ARC_OUTCOME_HIT || scan->outcome == ARC_OUTCOME_REPLAY;
 }
 
 /*
@@ -945,7 +638,7 @@ gives_image(const ResultScan *scan)
  * found goes on as it was, as the rows of a plan that sorts them would.)
  */
 static bool
-is_elsewhere(const ResultScan *scan)
+is_elsewhere(const ArcResultScan *scan)
 {
 	return GetUserId() != scan->user ||
 		!arc_environment_equals(scan->asker.environment.data,
@@ -954,18 +647,18 @@ is_elsewhere(const ResultScan *scan)
 }
 
 static void
-resume(ResultScan *scan)
+resume(ArcResultScan *scan)
 {
 	MemoryContext old;
 
-	if (scan->outcome != OUTCOME_FILL ||
-		scan->given == scan->css.ss.ps.state->es_processed)
+	if (scan->outcome != ARC_OUTCOME_FILL ||
+		scan->given == estate_of(scan)->es_processed)
 		return;
 	old = MemoryContextSwitchTo(scan->context);
 	if (is_elsewhere(scan))
 	{
 		scan->bypass = "settings changed between rows";
-		scan->outcome = OUTCOME_BYPASS;
+		scan->outcome = ARC_OUTCOME_BYPASS;
 		arc_stats_count(ARC_BYPASS_UNCACHEABLE);
 	}
 	MemoryContextSwitchTo(old);
@@ -974,11 +667,11 @@ resume(ResultScan *scan)
 static TupleTableSlot *
 next_row(CustomScanState *node)
 {
-	ResultScan *scan = (ResultScan *) node;
+	ArcResultScan *scan = (ArcResultScan *) node;
 	TupleTableSlot *slot;
 
-	if (scan->outcome == OUTCOME_PENDING)
-		look(scan, false);
+	if (scan->outcome == ARC_OUTCOME_PENDING)
+		look(scan);
 	else
 		resume(scan);
 	slot = gives_image(scan) ? next_of_image(scan) : next_of_plan(scan);
@@ -990,7 +683,7 @@ next_row(CustomScanState *node)
 static void
 end(CustomScanState *node)
 {
-	ResultScan *scan = (ResultScan *) node;
+	ArcResultScan *scan = (ArcResultScan *) node;
 
 	if (scan->slot != NULL)
 		ExecDropSingleTupleTableSlot(scan->slot);
@@ -1006,103 +699,43 @@ end(CustomScanState *node)
 static void
 rescan(CustomScanState *node)
 {
-	ResultScan *scan = (ResultScan *) node;
+	ArcResultScan *scan = (ArcResultScan *) node;
 
 	if (gives_image(scan))
-		scan->at = arc_image_first(scan->image, &scan->left);
-	else if (scan->outcome != OUTCOME_PENDING)
+		start_rows(scan);
+	else if (scan->outcome != ARC_OUTCOME_PENDING)
 	{
-		scan->outcome = OUTCOME_BYPASS;
+		scan->outcome = ARC_OUTCOME_BYPASS;
 		ExecReScan(outerPlanState(&node->ss.ps));
 	}
 }
 
-/* -- EXPLAIN ---------------------------------------------------------------------------------- */
-
-static const char *
-outcome_words(ResultScan *scan)
-{
-	if (scan->outcome == OUTCOME_HIT)
-		return "hit";
-	if (scan->was_stored)
-		return "fill";
-	if (scan->bypass != NULL)
-		return psprintf("bypass (%s)", scan->bypass);
-	return "miss";
-}
-
-static void
-explain_entry(const ArcSharedEntry *entry, ExplainState *es)
-{
-	TimestampTz expires = (TimestampTz) pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &entry->expires));
-	TimestampTz now = GetCurrentTimestamp();
-
-	ExplainPropertyFloat("Age", "s", (now - entry->created) / 1000000.0, 3, es);
-	if (expires != 0)
-		ExplainPropertyFloat("TTL", "s", (expires - now) / 1000000.0, 3, es);
-}
-
-/* Without ANALYZE nothing has been looked for yet. */
-static void
-explain(CustomScanState *node, List *ancestors, ExplainState *es)
-{
-	ResultScan *scan = (ResultScan *) node;
-	bool		only_looking = scan->outcome == OUTCOME_PENDING;
-	List	   *words = NIL;
-	MemoryContext old = MemoryContextSwitchTo(scan->context);
-
-	if (only_looking)
-	{
-		ArcVerdict	verdict;
-
-		scan->entry = find_entry(scan, &verdict);
-		if (scan->entry != NULL)
-		{
-			scan->outcome = OUTCOME_HIT;
-			scan->size = scan->entry->value_size;
-		}
-		else if (verdict == ARC_VERDICT_OWN_WRITES)
-			scan->bypass = "own writes";
-		read_dependencies(scan);
-	}
-	ExplainPropertyText("Result Cache", outcome_words(scan), es);
-	if (scan->read.key.length > 0)
-		ExplainPropertyText("Key", psprintf("%.*s", (int) scan->read.key.length,
-											scan->read.key.name), es);
-	if (scan->outcome == OUTCOME_HIT && !only_looking)
-		read_dependencies(scan);
-	for (int i = 0; i < scan->dependencies.n; i++)
-	{
-		char	   *one = arc_dependency_words(scan->dependencies.array[i].relid,
-											   scan->dependencies.array[i].kind,
-											   scan->dependencies.words[i]);
-
-		if (one != NULL)
-			words = lappend(words, one);
-	}
-	ExplainPropertyList("Depends On", words, es);
-	if (scan->size > 0)
-		ExplainPropertyInteger("Size", "B", (int64) scan->size, es);
-	if (scan->entry != NULL)
-		explain_entry(scan->entry, es);
-	MemoryContextSwitchTo(old);
-}
-
 /* -- the executor ------------------------------------------------------------------------------ */
 
+static ArcResultScan *
+result_scan_of(const QueryDesc *desc)
+{
+	CustomScanState *state = (CustomScanState *) desc->planstate;
+
+	return state != NULL && IsA(state, CustomScanState) && state->methods == &exec_methods ?
+		(ArcResultScan *) state : NULL;
+}
+
 /*
- * Look before the plan runs, if it is to run to the end: while it runs it may
- * be in parallel mode, in which one cannot wait.
+ * Look before the plan runs, if its end will be seen: while it runs it may be
+ * in parallel mode, in which one cannot wait.
  */
 static void
 run(QueryDesc *desc, ScanDirection direction, uint64 count ARC_COMPAT_EXECUTE_ONCE)
 {
-	ResultScan *scan = (ResultScan *) desc->planstate;
+	ArcResultScan *scan = result_scan_of(desc);
 
-	if (count == 0 && scan != NULL && IsA(scan, CustomScanState) &&
-		scan->css.methods == &exec_methods && scan->outcome == OUTCOME_PENDING &&
-		ScanDirectionIsForward(direction))
-		look(scan, true);
+	if (scan != NULL && scan->outcome == ARC_OUTCOME_PENDING && ScanDirectionIsForward(direction))
+	{
+		scan->limited = count != 0;
+		if (sees_end(scan))
+			look(scan);
+	}
 	if (prev_ExecutorRun)
 		prev_ExecutorRun(desc, direction, count ARC_COMPAT_PASS_EXECUTE_ONCE);
 	else

@@ -11,11 +11,15 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "base/compat.h"
 #include "base/settings.h"
+#include "base/statements.h"
+#include "base/stats.h"
 #include "cache/environment.h"
 #include "catalog/pg_class.h"
 #include "coherence/force.h"
 #include "coherence/tracking.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -25,14 +29,19 @@
 #include "query/dependency.h"
 #include "query/fingerprint.h"
 #include "query/hint.h"
+#include "query/plan_age.h"
+#include "query/result_plan.h"
 #include "query/result_scan.h"
+#include "query/single_row.h"
 #include "query/transparent.h"
+#include "tcop/utility.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 int			arc_transparent_suspended = 0;
 
 static planner_hook_type prev_planner = NULL;
+static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 
 /*
  * A longer statement is not worth its fingerprint: as text, a tree takes some
@@ -45,27 +54,70 @@ typedef struct Candidate
 {
 	ArcHint		hint;
 	bool		row_security;
+	bool		cursor;
 	const char *text;
 	const char *fingerprint;
 	List	   *params;
 	uint64		planned_at;
 	const char *planned_in;
-	bool		ahead;
 } Candidate;
 
-/* -- selection ------------------------------------------------------------------- */
+/* -- cursors ---------------------------------------------------------------------- */
 
-/*
- * Cursors are left to the server.  They may have to go backwards, be updated
- * through (WHERE CURRENT OF looks for the scan in the plan), keep their tables
- * from being altered, or be fetched from by another role.  DECLARE CURSOR and
- * OPEN say that they want rows fast.
- */
+/* DECLARE CURSOR and OPEN say that they want rows fast. */
 static bool
 is_cursor(int cursor_options)
 {
-	return (cursor_options & (CURSOR_OPT_SCROLL | CURSOR_OPT_HOLD | CURSOR_OPT_FAST_PLAN)) != 0;
+	return (cursor_options & CURSOR_OPT_FAST_PLAN) != 0;
 }
+
+/* One that may go back, or outlive its transaction, is left to the server. */
+static bool
+is_unfit_cursor(int cursor_options)
+{
+	return (cursor_options & (CURSOR_OPT_SCROLL | CURSOR_OPT_HOLD)) != 0;
+}
+
+/* WHERE CURRENT OF looks for a scan that gives the plan's rows as they are. */
+static bool
+is_updatable(const Plan *plan)
+{
+	switch (nodeTag(plan))
+	{
+		case T_Result:
+		case T_Limit:
+			return plan->lefttree != NULL && is_updatable(plan->lefttree);
+		case T_SubqueryScan:
+			return is_updatable(((const SubqueryScan *) plan)->subplan);
+		case T_Append:
+		case T_MergeAppend:
+		case T_SeqScan:
+		case T_SampleScan:
+		case T_IndexScan:
+		case T_IndexOnlyScan:
+		case T_BitmapHeapScan:
+		case T_TidScan:
+		case T_TidRangeScan:
+		case T_ForeignScan:
+		case T_CustomScan:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Without NO SCROLL the server lets a cursor go back if its plan can, and with
+ * the node in place none can.
+ */
+static bool
+keeps_to_its_manner(Plan *plan, int cursor_options)
+{
+	return !is_updatable(plan) &&
+		((cursor_options & CURSOR_OPT_NO_SCROLL) != 0 || !ExecSupportsBackwardScan(plan));
+}
+
+/* -- selection ------------------------------------------------------------------- */
 
 static bool
 takes_part(Oid relid)
@@ -146,6 +198,19 @@ comments_before(const char *text, Size begin)
 }
 
 /*
+ * The utility statement at work.  A query in it, of CREATE TABLE AS or EXPLAIN,
+ * does not say where it stands.
+ */
+typedef struct UtilityPlace
+{
+	const char *text;
+	int			location;
+	int			length;
+} UtilityPlace;
+
+static UtilityPlace utility_place = {NULL, 0, 0};
+
+/*
  * The statement's own text.  What the query says of its place may be of another
  * text: a function's body that is stored parsed comes with none, a rule's
  * action with the text of the statement that fired it.
@@ -153,17 +218,47 @@ comments_before(const char *text, Size begin)
 static const char *
 own_text(const Query *query, const char *text, Size *length)
 {
-	Size		begin = Max(query->stmt_location, 0);
+	bool		in_utility = text != NULL && text == utility_place.text && query->stmt_len <= 0;
+	int			location = in_utility ? utility_place.location : query->stmt_location;
+	int			size = in_utility ? utility_place.length : query->stmt_len;
+	Size		begin = Max(location, 0);
 	Size		end;
 
 	if (text == NULL)
 		text = "";
-	end = query->stmt_len > 0 ? strnlen(text, begin + query->stmt_len) : strlen(text);
+	end = size > 0 ? strnlen(text, begin + size) : strlen(text);
 	begin = comments_before(text, Min(begin, end));
 	while (begin < end && scanner_isspace(text[begin]))
 		begin++;
 	*length = end - begin;
 	return text + begin;
+}
+
+static void
+note_utility_place(PlannedStmt *statement, const char *text, bool read_only_tree,
+				   ProcessUtilityContext context, ParamListInfo params,
+				   QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *completion)
+{
+	UtilityPlace outer = utility_place;
+
+	utility_place = (UtilityPlace)
+	{
+		text, statement->stmt_location, statement->stmt_len
+	};
+	PG_TRY();
+	{
+		if (prev_ProcessUtility)
+			prev_ProcessUtility(statement, text, read_only_tree, context, params, environment,
+								dest, completion);
+		else
+			standard_ProcessUtility(statement, text, read_only_tree, context, params, environment,
+									dest, completion);
+	}
+	PG_FINALLY();
+	{
+		utility_place = outer;
+	}
+	PG_END_TRY();
 }
 
 static bool
@@ -174,7 +269,7 @@ is_candidate(Query *query, const char *text, int cursor_options, Candidate *cand
 
 	if ((arc_auto == ARC_AUTO_OFF && !arc_debug_force) || !arc_enabled || arc_transparent_suspended > 0 ||
 		query->commandType != CMD_SELECT || query->utilityStmt != NULL ||
-		query->rtable == NIL || is_cursor(cursor_options) ||
+		query->rtable == NIL || is_unfit_cursor(cursor_options) ||
 		IsBinaryUpgrade || RecoveryInProgress() || !IsTransactionState())
 		return false;
 	text = own_text(query, text, &length);
@@ -188,6 +283,7 @@ is_candidate(Query *query, const char *text, int cursor_options, Candidate *cand
 	if (candidate_walker((Node *) query, &search) || !search.reads_tables)
 		return false;
 	candidate->row_security = search.row_security;
+	candidate->cursor = is_cursor(cursor_options);
 	candidate->text = pnstrdup(text, length);
 	return true;
 }
@@ -203,37 +299,55 @@ is_kept(const ArcAssessment *assessment, const Candidate *candidate)
 	return candidate->hint.ttl > 0 && assessment->cacheability <= ARC_CACHE_BY_TTL;
 }
 
+/* Cheaper than what a hit is worth, as the planner sees it or as was measured? */
+static bool
+is_cheap(const PlannedStmt *statement, const Candidate *candidate)
+{
+	if (candidate->hint.wanted || arc_debug_force)
+		return false;
+	return statement->planTree->total_cost < arc_min_cost ||
+		arc_statement_is_cheap(statement->queryId);
+}
+
 static void
 wrap(PlannedStmt *statement, const Candidate *candidate)
 {
 	ArcSource	source = {.plan = statement, .row_security = candidate->row_security};
 	ArcAssessment assessment;
 	ArcDependencies dependencies = {0};
-	ArcResultSpec spec = {
-		.fingerprint = candidate->fingerprint,
-		.text = candidate->text,
-		.hinted = candidate->hint.wanted,
-		.params = candidate->params,
-		.ttl = candidate->hint.ttl,
-		.planned_at = candidate->planned_at,
-		.planned_in = candidate->planned_in,
-		.ahead = candidate->ahead,
-		.assessment = &assessment,
-		.dependencies = &dependencies
-	};
+	ArcResultPlan result;
 
-	if (!candidate->hint.wanted && !arc_debug_force &&
-		statement->planTree->total_cost < arc_min_cost)
-		return;
 	arc_assess(&source, &assessment);
 	arc_dependencies_find(statement, ARC_PARAMS_LATER, &dependencies, &assessment);
 	if (assessment.opaque != NULL)
 		arc_assess_restrict(&assessment, ARC_CACHE_BY_TTL, assessment.opaque);
 	if (!is_kept(&assessment, candidate))
+	{
+		arc_stats_count(ARC_BYPASS_UNCACHEABLE);
+		arc_statement_count_bypass(statement->queryId, assessment.reason);
 		return;
-	if (arc_debug_force)
-		spec.fingerprint = arc_fingerprint_plan(candidate->fingerprint, statement);
-	arc_result_scan_wrap(statement, &spec);
+	}
+	result = (ArcResultPlan)
+	{
+		.fingerprint = arc_debug_force ?
+			arc_fingerprint_plan(candidate->fingerprint, statement) : candidate->fingerprint,
+			.text = candidate->text,
+			.params = candidate->params,
+			.ttl = candidate->hint.ttl,
+			.tables_ttl = dependencies.ttl,
+			.hinted = candidate->hint.wanted,
+			.cursor = candidate->cursor,
+			.ahead = arc_debug_force && !candidate->cursor,
+			.one_row = arc_plan_gives_one_row(statement),
+			.resolves_names = assessment.resolves_names || statement->invalItems != NIL,
+			.planned_at = candidate->planned_at,
+			.planned_in = candidate->planned_in,
+			.cacheability = assessment.cacheability,
+			.settings = assessment.settings,
+			.ancestors = dependencies.ancestors,
+			.dependencies = arc_result_plan_write_dependencies(&dependencies)
+	};
+	arc_result_scan_wrap(statement, &result);
 }
 
 /* The settings' fingerprint, if the query calls functions of the user's. */
@@ -276,16 +390,15 @@ plan_and_wrap(Query *query, const char *text, int cursor_options, ParamListInfo 
 	if (!is_candidate(query, text, cursor_options, &candidate))
 		return plan(query, text, cursor_options, params);
 
-	/* Who fetches from a cursor may see some rows before an error. */
-	candidate.ahead = arc_debug_force && (cursor_options & CURSOR_OPT_FAST_PLAN) == 0;
-
 	/* Planning scribbles on the query. */
-	candidate.planned_at = arc_result_scan_clock();
+	candidate.planned_at = arc_plan_age_now();
 	candidate.planned_in = settings_of_functions(query);
 	candidate.fingerprint = arc_fingerprint_query(query);
 	candidate.params = arc_fingerprint_params(query);
 	statement = plan(query, text, cursor_options, params);
-	wrap(statement, &candidate);
+	if (!is_cheap(statement, &candidate) &&
+		(!candidate.cursor || keeps_to_its_manner(statement->planTree, cursor_options)))
+		wrap(statement, &candidate);
 	return statement;
 }
 
@@ -295,4 +408,9 @@ arc_transparent_init(void)
 	arc_result_scan_init();
 	prev_planner = planner_hook;
 	planner_hook = plan_and_wrap;
+	prev_ProcessUtility = ProcessUtility_hook;
+	ProcessUtility_hook = note_utility_place;
+
+	/* By which statements are counted. */
+	EnableQueryId();
 }
