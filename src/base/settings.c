@@ -18,7 +18,7 @@
 #include "utils/guc.h"
 
 double		arc_audit_rate = 0.0;
-int			arc_auto = ARC_AUTO_HINT;
+int			arc_auto = ARC_AUTO_ON;
 bool		arc_debug_force = false;
 bool		arc_debug_verify = false;
 int			arc_default_ttl = 0;
@@ -55,7 +55,7 @@ arc_settings_define(void)
 	DefineCustomEnumVariable("arcache.auto",
 							 "Selects the statements whose results are cached without a change of their text.",
 							 "\"hint\" are those with a comment that says so, \"on\" also those over enabled tables.",
-							 &arc_auto, ARC_AUTO_HINT, auto_options,
+							 &arc_auto, ARC_AUTO_ON, auto_options,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
 
 	/* For tests, see coherence/force.h: of no use but for a whole server. */

@@ -35,19 +35,33 @@ arc_statement_count_bypass(uint64 query_id, const char *reason)
 	arc_tally_note(&statements, GetUserId(), query_id, reason);
 }
 
+/*
+ * Who plans asks, and then who executes; a statement that is to be measured is
+ * so for both.
+ */
 bool
 arc_statement_is_cheap(uint64 query_id)
 {
 	static uint32 asked = 0;
+	static uint64 measured = 0;
 	uint64		counters[ARC_TALLY_COUNTERS];
 
-	if (query_id == 0 || arc_min_time <= 0.0 ||
-		!arc_tally_read(&statements, GetUserId(), query_id, counters) ||
-		counters[ARC_STATEMENT_FILLS] < FILLS_ENOUGH)
+	if (query_id == 0 || arc_min_time <= 0.0)
 		return false;
-	return counters[ARC_STATEMENT_FILL_TIME] / 1000.0 <
-		arc_min_time * counters[ARC_STATEMENT_FILLS] &&
-		++asked % MEASURED_AGAIN != 0;
+	if (measured == query_id)
+	{
+		measured = 0;
+		return false;
+	}
+	if (!arc_tally_read(&statements, GetUserId(), query_id, counters) ||
+		counters[ARC_STATEMENT_FILLS] < FILLS_ENOUGH ||
+		counters[ARC_STATEMENT_FILL_TIME] / 1000.0 >=
+		arc_min_time * counters[ARC_STATEMENT_FILLS])
+		return false;
+	if (++asked % MEASURED_AGAIN != 0)
+		return true;
+	measured = query_id;
+	return false;
 }
 
 void

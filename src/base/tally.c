@@ -325,7 +325,7 @@ arc_tally_reset(ArcTally *tally, Oid database)
 	for (int i = 0; i < NRECORDS; i++)
 	{
 		if (tally->shared->records[i].key.database == database)
-			clear_record(&tally->shared->records[i]);
+			tally->shared->records[i].key.database = InvalidOid;
 	}
 	LWLockRelease(tally->lock);
 }

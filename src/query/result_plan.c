@@ -13,6 +13,7 @@
 #include "nodes/value.h"
 #include "query/keyscan.h"
 #include "query/result_plan.h"
+#include "utils/builtins.h"
 
 /* -- numbers and strings ------------------------------------------------------ */
 
@@ -27,6 +28,26 @@ static uint64
 int8_of(void *node)
 {
 	return (uint64) DatumGetInt64(castNode(Const, node)->constvalue);
+}
+
+/* Bytes, of which there may be none. */
+static Const *
+bytes_node(const char *bytes, Size size)
+{
+	if (bytes == NULL)
+		return makeNullConst(BYTEAOID, -1, InvalidOid);
+	return makeConst(BYTEAOID, -1, InvalidOid, -1,
+					 PointerGetDatum(cstring_to_text_with_len(bytes, size)), false, false);
+}
+
+static const char *
+bytes_of(void *node, uint32 *size)
+{
+	Const	   *constant = castNode(Const, node);
+	bytea	   *bytes = (bytea *) DatumGetPointer(constant->constvalue);
+
+	*size = constant->constisnull ? 0 : VARSIZE_ANY_EXHDR(bytes);
+	return constant->constisnull ? NULL : VARDATA_ANY(bytes);
 }
 
 static String *
@@ -175,7 +196,7 @@ enum
 {
 	PRIVATE_FINGERPRINT,		/* String */
 	PRIVATE_TEXT,				/* String */
-	PRIVATE_PLANNED_IN,			/* String */
+	PRIVATE_PLANNED_IN,			/* Const of bytea */
 	PRIVATE_PLANNED_AT,			/* Const of int8 */
 	PRIVATE_NUMBERS,			/* list of int, below */
 	PRIVATE_PARAMS,				/* list of int */
@@ -213,7 +234,7 @@ write_private(const ArcResultPlan *result)
 
 	private = list_make5(string_node(result->fingerprint),
 						 string_node(result->text),
-						 string_node(result->planned_in),
+						 bytes_node(result->planned_in, result->planned_in_size),
 						 int8_node(result->planned_at),
 						 numbers);
 	private = lappend(private, list_copy(result->params));
@@ -234,7 +255,6 @@ arc_result_plan_read(const CustomScan *node, ArcResultPlan *result)
 	{
 		.fingerprint = strVal(list_nth(private, PRIVATE_FINGERPRINT)),
 			.text = strVal(list_nth(private, PRIVATE_TEXT)),
-			.planned_in = strVal(list_nth(private, PRIVATE_PLANNED_IN)),
 			.planned_at = int8_of(list_nth(private, PRIVATE_PLANNED_AT)),
 			.ttl = list_nth_int(numbers, NUMBER_TTL),
 			.tables_ttl = list_nth_int(numbers, NUMBER_TABLES_TTL),
@@ -249,6 +269,8 @@ arc_result_plan_read(const CustomScan *node, ArcResultPlan *result)
 			.ancestors = list_nth(private, PRIVATE_ANCESTORS),
 			.dependencies = list_nth(private, PRIVATE_DEPENDENCIES)
 	};
+	result->planned_in = bytes_of(list_nth(private, PRIVATE_PLANNED_IN),
+								  &result->planned_in_size);
 }
 
 /* -- wrapping ----------------------------------------------------------------- */

@@ -38,10 +38,11 @@ typedef struct ArcResultPlan
 	uint64		planned_at;		/* see plan_age.h */
 
 	/*
-	 * Fingerprint of the settings in which the bodies of functions were read
-	 * for the plan; "" if it calls none of the user's.
+	 * If it calls functions of the user's: the environment in which their
+	 * bodies were read for the plan.  Else NULL.
 	 */
 	const char *planned_in;
+	uint32		planned_in_size;
 	ArcCacheability cacheability;
 	List	   *settings;		/* of char *: that the query names */
 	List	   *ancestors;		/* oids: of its relations */

@@ -21,7 +21,6 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "query/capture.h"
-#include "query/fingerprint.h"
 #include "query/plan_age.h"
 #include "query/readthrough_internal.h"
 #include "query/result_plan.h"
@@ -250,7 +249,7 @@ name_result(ArcResultScan *scan)
 static bool
 calls_functions(const ArcResultScan *scan)
 {
-	return *scan->plan.planned_in != '\0';
+	return scan->plan.planned_in != NULL;
 }
 
 static const char *
@@ -279,9 +278,8 @@ usability(const ArcResultScan *scan)
 	if (plan->params != NIL && estate_of(scan)->es_param_list_info == NULL)
 		return "no parameters";
 	if (calls_functions(scan) &&
-		strcmp(plan->planned_in,
-			   arc_fingerprint_bytes(scan->asker.environment.data,
-									 scan->asker.environment.len)) != 0)
+		(plan->planned_in_size != scan->asker.environment.len ||
+		 memcmp(plan->planned_in, scan->asker.environment.data, plan->planned_in_size) != 0))
 		return "planned with other settings";
 	return NULL;
 }
@@ -485,7 +483,6 @@ start_fill(ArcResultScan *scan)
 										  ALLOCSET_DEFAULT_SIZES);
 	arc_image_start(&scan->capture, scan->css.ss.ps.ps_ResultTupleDesc,
 					arc_read_image_limit());
-	INSTR_TIME_SET_ZERO(scan->spent);
 }
 
 static void
@@ -508,7 +505,7 @@ publish(ArcResultScan *scan)
 	ArcCapture	capture;
 
 	arc_image_finish(&scan->capture, &capture);
-	capture.cost = INSTR_TIME_GET_MICROSEC(scan->spent);
+	capture.cost = scan->spent;
 	scan->was_stored = arc_read_publish(&scan->read, &scan->fill, &capture,
 										&scan->assessment, &scan->dependencies);
 	scan->size = capture.size;
@@ -521,21 +518,50 @@ publish(ArcResultScan *scan)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * A look at the clock costs a part of what a row does, so of many rows but the
+ * first ones some stand for all.
+ */
+#define ROWS_TIMED	16
+
+static int
+rows_timed(const ArcResultScan *scan)
+{
+	uint64		nth = scan->pulled;
+
+	if (nth < ROWS_TIMED)
+		return 1;
+	return nth % ROWS_TIMED == 0 ? ROWS_TIMED : 0;
+}
+
+static TupleTableSlot *
+pull_timed(ArcResultScan *scan)
+{
+	int			stands_for = rows_timed(scan);
+	instr_time	start;
+	instr_time	duration;
+	TupleTableSlot *slot;
+
+	scan->pulled++;
+	if (stands_for == 0)
+		return ExecProcNode(outerPlanState(&scan->css.ss.ps));
+	INSTR_TIME_SET_CURRENT(start);
+	slot = ExecProcNode(outerPlanState(&scan->css.ss.ps));
+	INSTR_TIME_SET_CURRENT(duration);
+	INSTR_TIME_SUBTRACT(duration, start);
+	scan->spent += stands_for * INSTR_TIME_GET_DOUBLE(duration) * 1e6;
+	return slot;
+}
+
 static TupleTableSlot *
 next_of_plan(ArcResultScan *scan)
 {
-	instr_time	start;
-	instr_time	duration;
 	TupleTableSlot *slot;
 
 	if (scan->outcome != ARC_OUTCOME_FILL)
 		return ExecProcNode(outerPlanState(&scan->css.ss.ps));
 
-	INSTR_TIME_SET_CURRENT(start);
-	slot = ExecProcNode(outerPlanState(&scan->css.ss.ps));
-	INSTR_TIME_SET_CURRENT(duration);
-	INSTR_TIME_SUBTRACT(duration, start);
-	INSTR_TIME_ADD(scan->spent, duration);
+	slot = pull_timed(scan);
 	if (!TupIsNull(slot))
 	{
 		keep(scan, slot);

@@ -14,7 +14,6 @@
 #include "cache/cache.h"
 #include "cache/flight.h"
 #include "nodes/execnodes.h"
-#include "portability/instr_time.h"
 #include "query/capture.h"
 #include "query/readthrough_internal.h"
 #include "query/result_plan.h"
@@ -64,7 +63,8 @@ typedef struct ArcResultScan
 	ArcFlight	flight;
 	ArcImage	capture;
 	MemoryContext per_row;
-	instr_time	spent;
+	uint64		pulled;			/* rows */
+	double		spent;			/* microseconds in the plan below */
 } ArcResultScan;
 
 /* The pinned entry of the result, or NULL and why not. */

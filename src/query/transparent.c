@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "coherence/force.h"
 #include "coherence/tracking.h"
+#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -55,11 +56,12 @@ typedef struct Candidate
 	ArcHint		hint;
 	bool		row_security;
 	bool		cursor;
-	const char *text;
+	const char *text;			/* not ended by a zero */
+	Size		length;
 	const char *fingerprint;
 	List	   *params;
 	uint64		planned_at;
-	const char *planned_in;
+	StringInfo	planned_in;		/* or NULL */
 } Candidate;
 
 /* -- cursors ---------------------------------------------------------------------- */
@@ -130,8 +132,7 @@ takes_part(Oid relid)
 		return false;
 	rel = relation_open(relid, NoLock);
 	tracking = arc_force_tracking_of(rel);
-	takes = rel->rd_rel->relkind == RELKIND_VIEW ||
-		(tracking->tracked && (tracking->automatic || arc_debug_force));
+	takes = tracking->tracked && (tracking->automatic || arc_debug_force);
 	relation_close(rel, NoLock);
 	return takes;
 }
@@ -143,32 +144,60 @@ typedef struct Search
 	bool		row_security;
 } Search;
 
+static bool query_is_ruled_out(Query *query, Search *search);
+
+static bool
+relation_is_ruled_out(const RangeTblEntry *rte, Search *search)
+{
+	if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_VIEW)
+		return false;
+	search->reads_tables = true;
+	return search->need_enabled && !takes_part(rte->relid);
+}
+
 /* Stops at what rules the statement out. */
 static bool
 candidate_walker(Node *node, void *context)
 {
-	Search	   *search = context;
-
 	if (node == NULL)
 		return false;
-	if (IsA(node, RangeTblEntry))
-	{
-		RangeTblEntry *rte = (RangeTblEntry *) node;
-
-		if (rte->rtekind != RTE_RELATION)
-			return false;
-		search->reads_tables = true;
-		return search->need_enabled && !takes_part(rte->relid);
-	}
 	if (IsA(node, Query))
-	{
-		Query	   *query = (Query *) node;
-
-		search->row_security |= query->hasRowSecurity;
-		return query->commandType != CMD_SELECT || query->rowMarks != NIL ||
-			query_tree_walker(query, candidate_walker, context, QTW_EXAMINE_RTES_BEFORE);
-	}
+		return query_is_ruled_out((Query *) node, context);
 	return expression_tree_walker(node, candidate_walker, context);
+}
+
+/* Relations first: they are what mostly rules a statement out. */
+static bool
+query_is_ruled_out(Query *query, Search *search)
+{
+	ListCell   *lc;
+
+	check_stack_depth();
+	if (query->commandType != CMD_SELECT || query->rowMarks != NIL)
+		return true;
+	search->row_security |= query->hasRowSecurity;
+	foreach(lc, query->rtable)
+	{
+		if (relation_is_ruled_out(lfirst_node(RangeTblEntry, lc), search))
+			return true;
+	}
+	foreach(lc, query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->rtekind == RTE_SUBQUERY && query_is_ruled_out(rte->subquery, search))
+			return true;
+	}
+	foreach(lc, query->cteList)
+	{
+		if (query_is_ruled_out((Query *) lfirst_node(CommonTableExpr, lc)->ctequery, search))
+			return true;
+	}
+
+	/* Those in the range table have been seen. */
+	return query->hasSubLinks &&
+		query_tree_walker(query, candidate_walker, search, QTW_IGNORE_CTE_SUBQUERIES |
+						  QTW_IGNORE_RT_SUBQUERIES);
 }
 
 /*
@@ -262,30 +291,94 @@ note_utility_place(PlannedStmt *statement, const char *text, bool read_only_tree
 }
 
 static bool
+has_comment(const char *text, Size length)
+{
+	const char *end = text + length;
+
+	for (const char *at = text; (at = memchr(at, '/', end - at)) != NULL; at++)
+	{
+		if (at + 1 < end && at[1] == '*')
+			return true;
+	}
+	return false;
+}
+
+static bool
 is_candidate(Query *query, const char *text, int cursor_options, Candidate *candidate)
 {
 	Search		search = {0};
-	Size		length;
 
 	if ((arc_auto == ARC_AUTO_OFF && !arc_debug_force) || !arc_enabled || arc_transparent_suspended > 0 ||
 		query->commandType != CMD_SELECT || query->utilityStmt != NULL ||
-		query->rtable == NIL || is_unfit_cursor(cursor_options) ||
+		(query->rtable == NIL && !query->hasSubLinks) || is_unfit_cursor(cursor_options) ||
 		IsBinaryUpgrade || RecoveryInProgress() || !IsTransactionState())
 		return false;
-	text = own_text(query, text, &length);
-	if (length > STATEMENT_MAX)
+	*candidate = (Candidate)
+	{
+		.cursor = is_cursor(cursor_options)
+	};
+	candidate->text = own_text(query, text, &candidate->length);
+	if (candidate->length > STATEMENT_MAX)
 		return false;
-	arc_hint_read(text, length, &candidate->hint);
+	if (has_comment(candidate->text, candidate->length))
+		arc_hint_read(candidate->text, candidate->length, &candidate->hint);
 	if (candidate->hint.refused ||
 		(arc_auto == ARC_AUTO_HINT && !candidate->hint.wanted && !arc_debug_force))
 		return false;
 	search.need_enabled = !candidate->hint.wanted;
-	if (candidate_walker((Node *) query, &search) || !search.reads_tables)
+	if (query_is_ruled_out(query, &search) || !search.reads_tables)
 		return false;
 	candidate->row_security = search.row_security;
-	candidate->cursor = is_cursor(cursor_options);
-	candidate->text = pnstrdup(text, length);
 	return true;
+}
+
+/* -- what was not worth it ------------------------------------------------------- */
+
+/*
+ * To see before planning what a statement means costs more than to plan a
+ * simple one.  So each session remembers of which statements it found, when
+ * they were planned, that they are too cheap or cannot be kept.  Another
+ * statement of the same hash is taken for such too; that costs its entry.
+ */
+#define REMEMBERED	1024
+
+typedef enum Worth
+{
+	WORTH_UNKNOWN,
+	WORTH_CHEAP,
+	WORTH_NOT_KEPT
+} Worth;
+
+typedef struct Remembered
+{
+	uint64		key;
+	Worth		worth;
+} Remembered;
+
+static Remembered remembered[REMEMBERED];
+static uint64 remembered_at = 0;	/* see plan_age.h */
+
+/* NULL if nothing is remembered of such a statement. */
+static Remembered *
+memory_of(const Query *query, const Candidate *candidate)
+{
+	uint64		who = ((uint64) murmurhash32(GetUserId()) << 1) | candidate->row_security;
+	uint64		key = hash_combine64(query->queryId, who);
+	Remembered *memory = &remembered[key % REMEMBERED];
+
+	if (query->queryId == 0 || candidate->hint.wanted || arc_debug_force)
+		return NULL;
+	if (remembered_at != candidate->planned_at)
+	{
+		memset(remembered, 0, sizeof(remembered));
+		remembered_at = candidate->planned_at;
+	}
+	if (memory->key != key)
+		*memory = (Remembered)
+	{
+		key, WORTH_UNKNOWN
+	};
+	return memory;
 }
 
 /* -- wrapping ---------------------------------------------------------------------- */
@@ -299,17 +392,8 @@ is_kept(const ArcAssessment *assessment, const Candidate *candidate)
 	return candidate->hint.ttl > 0 && assessment->cacheability <= ARC_CACHE_BY_TTL;
 }
 
-/* Cheaper than what a hit is worth, as the planner sees it or as was measured? */
+/* False if it cannot be kept. */
 static bool
-is_cheap(const PlannedStmt *statement, const Candidate *candidate)
-{
-	if (candidate->hint.wanted || arc_debug_force)
-		return false;
-	return statement->planTree->total_cost < arc_min_cost ||
-		arc_statement_is_cheap(statement->queryId);
-}
-
-static void
 wrap(PlannedStmt *statement, const Candidate *candidate)
 {
 	ArcSource	source = {.plan = statement, .row_security = candidate->row_security};
@@ -325,13 +409,13 @@ wrap(PlannedStmt *statement, const Candidate *candidate)
 	{
 		arc_stats_count(ARC_BYPASS_UNCACHEABLE);
 		arc_statement_count_bypass(statement->queryId, assessment.reason);
-		return;
+		return false;
 	}
 	result = (ArcResultPlan)
 	{
 		.fingerprint = arc_debug_force ?
 			arc_fingerprint_plan(candidate->fingerprint, statement) : candidate->fingerprint,
-			.text = candidate->text,
+			.text = pnstrdup(candidate->text, candidate->length),
 			.params = candidate->params,
 			.ttl = candidate->hint.ttl,
 			.tables_ttl = dependencies.ttl,
@@ -341,18 +425,20 @@ wrap(PlannedStmt *statement, const Candidate *candidate)
 			.one_row = arc_plan_gives_one_row(statement),
 			.resolves_names = assessment.resolves_names || statement->invalItems != NIL,
 			.planned_at = candidate->planned_at,
-			.planned_in = candidate->planned_in,
+			.planned_in = candidate->planned_in ? candidate->planned_in->data : NULL,
+			.planned_in_size = candidate->planned_in ? candidate->planned_in->len : 0,
 			.cacheability = assessment.cacheability,
 			.settings = assessment.settings,
 			.ancestors = dependencies.ancestors,
 			.dependencies = arc_result_plan_write_dependencies(&dependencies)
 	};
 	arc_result_scan_wrap(statement, &result);
+	return true;
 }
 
-/* The settings' fingerprint, if the query calls functions of the user's. */
-static const char *
-settings_of_functions(Query *query)
+/* The environment, if the query calls functions of the user's. */
+static StringInfo
+environment_of_functions(Query *query)
 {
 	List	   *relations;
 	List	   *items;
@@ -364,14 +450,13 @@ settings_of_functions(Query *query)
 	{
 		if (lfirst_node(PlanInvalItem, lc)->cacheId == PROCOID)
 		{
-			StringInfoData settings;
+			StringInfo	environment = makeStringInfo();
 
-			initStringInfo(&settings);
-			arc_environment_append(&settings);
-			return arc_fingerprint_bytes(settings.data, settings.len);
+			arc_environment_append(environment);
+			return environment;
 		}
 	}
-	return "";
+	return NULL;
 }
 
 static PlannedStmt *
@@ -381,24 +466,76 @@ plan(Query *query, const char *text, int cursor_options, ParamListInfo params)
 		standard_planner(query, text, cursor_options, params);
 }
 
+/* Cheaper than what a hit is worth, as was measured? */
+static bool
+is_quick(const Query *query, const Candidate *candidate)
+{
+	return !candidate->hint.wanted && !arc_debug_force && arc_statement_is_cheap(query->queryId);
+}
+
+/* The same as the planner sees it? */
+static bool
+is_cheap(const PlannedStmt *statement, const Candidate *candidate)
+{
+	return !candidate->hint.wanted && !arc_debug_force &&
+		statement->planTree->total_cost < arc_min_cost;
+}
+
+/* A statement that has not been worth it before. */
+static PlannedStmt *
+plan_without(Query *query, const char *text, int cursor_options, ParamListInfo params,
+			 const Candidate *candidate, Worth *worth)
+{
+	PlannedStmt *statement;
+
+	if (*worth == WORTH_NOT_KEPT)
+	{
+		arc_stats_count(ARC_BYPASS_UNCACHEABLE);
+		arc_statement_count(query->queryId, ARC_STATEMENT_BYPASSES, 1);
+	}
+	statement = plan(query, text, cursor_options, params);
+
+	/* With other constants, or of a table that has grown, it may be. */
+	if (*worth == WORTH_CHEAP && !is_cheap(statement, candidate))
+		*worth = WORTH_UNKNOWN;
+	return statement;
+}
+
 static PlannedStmt *
 plan_and_wrap(Query *query, const char *text, int cursor_options, ParamListInfo params)
 {
 	Candidate	candidate;
 	PlannedStmt *statement;
+	Remembered *memory;
+	Worth		worth = WORTH_UNKNOWN;
 
 	if (!is_candidate(query, text, cursor_options, &candidate))
 		return plan(query, text, cursor_options, params);
+	candidate.planned_at = arc_plan_age_now();
+	memory = memory_of(query, &candidate);
+	if (memory != NULL && memory->worth != WORTH_UNKNOWN)
+		return plan_without(query, text, cursor_options, params, &candidate, &memory->worth);
+	if (is_quick(query, &candidate))
+	{
+		arc_stats_count(ARC_BYPASS_CHEAP);
+		arc_statement_count_bypass(query->queryId, "cheap");
+		return plan(query, text, cursor_options, params);
+	}
 
 	/* Planning scribbles on the query. */
-	candidate.planned_at = arc_plan_age_now();
-	candidate.planned_in = settings_of_functions(query);
+	candidate.planned_in = environment_of_functions(query);
 	candidate.fingerprint = arc_fingerprint_query(query);
 	candidate.params = arc_fingerprint_params(query);
 	statement = plan(query, text, cursor_options, params);
-	if (!is_cheap(statement, &candidate) &&
-		(!candidate.cursor || keeps_to_its_manner(statement->planTree, cursor_options)))
-		wrap(statement, &candidate);
+	if (is_cheap(statement, &candidate))
+		worth = WORTH_CHEAP;
+	else if (!candidate.cursor || keeps_to_its_manner(statement->planTree, cursor_options))
+		worth = wrap(statement, &candidate) ? WORTH_UNKNOWN : WORTH_NOT_KEPT;
+
+	/* What was planned meanwhile may have taken its place. */
+	memory = memory_of(query, &candidate);
+	if (memory != NULL)
+		memory->worth = worth;
 	return statement;
 }
 

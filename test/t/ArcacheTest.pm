@@ -44,6 +44,8 @@ shared_preload_libraries = 'arcache'
 arcache.memory = '16MB'
 # So that what a test compares with is computed.
 arcache.auto = off
+# What takes how long is chance.
+arcache.min_time = 0
 max_connections = 60
 max_prepared_transactions = 10
 log_statement = none
