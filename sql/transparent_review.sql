@@ -109,6 +109,29 @@ SELECT tr_outcome($q$SELECT E'it\'s /*+ arcache(ttl=300) */', now() FROM tr_rows
        tr_outcome($q$SELECT $$ /*+ arcache(ttl=300) */ $$, now() FROM tr_rows$q$),
        tr_outcome($q$SELECT 'x' /*+ arcache(ttl=300) */, now() FROM tr_rows$q$);
 
+-- A hint stays with its statement, also in a string of several.
+SET arcache.auto = hint;
+SELECT 1 /*+ arcache */ AS hinted, max(id) FROM tr_rows \; EXPLAIN (COSTS OFF) SELECT 2 AS not_hinted, min(id) FROM tr_rows;
+SET arcache.auto = on;
+
+-- A plan that has kept what a text search configuration made of a literal ends with it.
+CREATE TEXT SEARCH CONFIGURATION tr_words (COPY = simple);
+SET plan_cache_mode = force_generic_plan;
+PREPARE tr_search AS SELECT id, to_tsvector('tr_words', 'The Rows') AS words FROM tr_rows WHERE id < 3;
+EXECUTE tr_search;
+ALTER TEXT SEARCH CONFIGURATION tr_words ALTER MAPPING FOR asciiword WITH english_stem;
+EXECUTE tr_search;
+SELECT id, to_tsvector('tr_words', 'The Rows') AS words FROM tr_rows WHERE id < 3;
+DEALLOCATE tr_search;
+RESET plan_cache_mode;
+DROP TEXT SEARCH CONFIGURATION tr_words;
+
+-- A literal that goes on in another line can name the present.
+CREATE FUNCTION tr_split() RETURNS date LANGUAGE sql STABLE AS $$ SELECT date 'to'
+  'day' $$;
+SELECT tr_outcome('SELECT tr_split() IS NULL, id FROM tr_rows WHERE id = 1');
+
+DROP FUNCTION tr_split();
 DROP FUNCTION tr_open(), tr_hidden(int), tr_now(), tr_midnight(), tr_outcome(text);
 DROP TABLE tr_rows;
 DROP ROLE regress_arcache_tr;
