@@ -88,15 +88,15 @@ my $psql = same_both_ways(
 			\echo :n
 			SELECT 'SELECT ' || id FROM items WHERE id < 3 \gexec
 			SELECT id, n, v FROM items WHERE id < 4 \crosstabview
-			\set FETCH_COUNT 7
-			SELECT id FROM items ORDER BY id;
-			SELECT id FROM items ORDER BY id;
+			\set FETCH_COUNT 2
+			SELECT id % 9 AS nine, count(*) FROM items GROUP BY 1 ORDER BY 1;
+			SELECT id % 9 AS nine, count(*) FROM items GROUP BY 1 ORDER BY 1;
 			\unset FETCH_COUNT
 		), stdout => \$out, stderr => \$err);
 		return "$out\n$err";
 	},
-	# What FETCH_COUNT fetches by a cursor is not among them.
-	1);
+	# Of the third statement, and of what FETCH_COUNT fetches by a cursor.
+	2);
 like($psql, qr/^id\|integer\nname\|text\ntags\|text\[\]$/m, 'psql: \gdesc describes');
 
 # \watch goes on until it is interrupted; rows are written meanwhile.
