@@ -100,14 +100,6 @@
 #define ARC_COMPAT_PASS_EXECUTE_ONCE	, execute_once
 #endif
 
-#if PG_VERSION_NUM >= 180000
-#define arc_compat_form_minimal_tuple(desc, values, nulls) \
-	heap_form_minimal_tuple(desc, values, nulls, 0)
-#else
-#define arc_compat_form_minimal_tuple(desc, values, nulls) \
-	heap_form_minimal_tuple(desc, values, nulls)
-#endif
-
 /* JSON_VALUE() and its kin, since 17. */
 #if PG_VERSION_NUM >= 170000
 #define arc_compat_is_json_expr(node)	IsA(node, JsonExpr)

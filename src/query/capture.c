@@ -304,6 +304,8 @@ arc_image_start(ArcImage *image, TupleDesc desc, Size limit)
 	ImageHeader header = {.ncolumns = desc->natts};
 
 	initStringInfo(&image->data);
+	image->desc = desc;
+	image->alike = NULL;
 	image->limit = Min(limit, MaxAllocSize / 2);
 	image->keeping = is_storable(desc);
 	image->too_large = false;
@@ -314,42 +316,170 @@ arc_image_start(ArcImage *image, TupleDesc desc, Size limit)
 	align(&image->data);
 }
 
-/* Add the row, flattened, to the image; or give the image up as too large. */
-void
-arc_image_add(ArcImage *image, TupleTableSlot *slot)
+/*
+ * Room for a row, all zeros.  NULL if the image would become too large, and is
+ * given up.
+ */
+static MinimalTuple
+add_row(ArcImage *image, Size size)
 {
-	TupleDesc	desc = slot->tts_tupleDescriptor;
-	Datum	   *values;
-	MinimalTuple tuple;
-	int32		length;
+	Size		needed = MAXALIGN(sizeof(int32)) + MAXALIGN(size);
+	char	   *at;
 
-	if (!image->keeping)
-		return;
-	values = palloc(desc->natts * sizeof(Datum));
-	slot_getallattrs(slot);
-	for (int i = 0; i < desc->natts; i++)
-	{
-		values[i] = slot->tts_values[i];
-		if (!slot->tts_isnull[i] && TupleDescAttr(desc, i)->attlen == -1 &&
-			VARATT_IS_EXTERNAL(DatumGetPointer(values[i])))
-			values[i] = PointerGetDatum(detoast_external_attr((struct varlena *)
-															  DatumGetPointer(values[i])));
-	}
-	tuple = arc_compat_form_minimal_tuple(desc, values, slot->tts_isnull);
-	length = tuple->t_len;
-	if (image->data.len + (Size) length + 2 * MAXIMUM_ALIGNOF > image->limit)
+	if (image->data.len + needed > image->limit)
 	{
 		image->keeping = false;
 		image->too_large = true;
 		pfree(image->data.data);
 		image->data.data = NULL;
-		return;
+		return NULL;
 	}
+	enlargeStringInfo(&image->data, needed);
+	at = image->data.data + image->data.len;
+	image->data.len += needed;
+	memset(at, 0, needed);
+	*(int32 *) at = size;
 	((ImageHeader *) image->data.data)->nrows++;
-	appendBinaryStringInfo(&image->data, (char *) &length, sizeof(length));
-	align(&image->data);
-	appendBinaryStringInfo(&image->data, (char *) tuple, length);
-	align(&image->data);
+	return (MinimalTuple) (at + MAXALIGN(sizeof(int32)));
+}
+
+/* Are values laid out the same in tuples of both? */
+static bool
+same_layout(TupleDesc a, TupleDesc b)
+{
+	if (a->natts != b->natts)
+		return false;
+	for (int i = 0; i < a->natts; i++)
+	{
+		Form_pg_attribute x = TupleDescAttr(a, i);
+		Form_pg_attribute y = TupleDescAttr(b, i);
+
+		if (x->atttypid != y->atttypid || x->attstorage != y->attstorage ||
+			x->attisdropped || y->attisdropped)
+			return false;
+	}
+	return true;
+}
+
+/* The tuple that the slot holds as it is, and its size; NULL if it holds none. */
+static const MinimalTupleData *
+tuple_held(TupleTableSlot *slot, Size *size)
+{
+	const MinimalTupleData *tuple;
+	bool		copied;
+
+	if (TTS_IS_MINIMALTUPLE(slot))
+	{
+		tuple = ExecFetchSlotMinimalTuple(slot, &copied);
+		*size = tuple->t_len;
+		return tuple;
+	}
+	if (TTS_IS_BUFFERTUPLE(slot) || TTS_IS_HEAPTUPLE(slot))
+	{
+		HeapTuple	heap = ExecFetchSlotHeapTuple(slot, false, &copied);
+
+		*size = heap->t_len - MINIMAL_TUPLE_OFFSET;
+		return (const MinimalTupleData *) ((char *) heap->t_data + MINIMAL_TUPLE_OFFSET);
+	}
+	return NULL;
+}
+
+/*
+ * Copy the tuple that the slot holds, if it is what would be formed of the
+ * values: equal rows are equal bytes, whatever plan gives them.  It must have
+ * all columns, for one that it lacks has the default of when it was added.
+ */
+static bool
+add_held(ArcImage *image, TupleTableSlot *slot)
+{
+	TupleDesc	desc = slot->tts_tupleDescriptor;
+	Size		size;
+	const MinimalTupleData *held = tuple_held(slot, &size);
+	MinimalTuple row;
+
+	if (held == NULL || HeapTupleHeaderGetNatts(held) != desc->natts ||
+		(held->t_infomask & (HEAP_HASEXTERNAL | HEAP_HASOID_OLD)) != 0)
+		return false;
+	if (image->alike != desc)
+	{
+		if (!same_layout(image->desc, desc))
+			return false;
+		image->alike = desc;
+	}
+	row = add_row(image, size);
+	if (row == NULL)
+		return true;
+	memcpy((char *) row + MINIMAL_TUPLE_DATA_OFFSET,
+		   (const char *) held + MINIMAL_TUPLE_DATA_OFFSET, size - MINIMAL_TUPLE_DATA_OFFSET);
+
+	/* What is left says where it lay, and who wrote it. */
+	row->t_len = size;
+	row->t_infomask2 &= HEAP_NATTS_MASK;
+	row->t_infomask &= HEAP_HASNULL | HEAP_HASVARWIDTH;
+	return true;
+}
+
+/* The slot's values with none that points elsewhere: its own, or a copy. */
+static Datum *
+flat_values(TupleDesc desc, TupleTableSlot *slot, bool *has_nulls)
+{
+	Datum	   *values = slot->tts_values;
+
+	*has_nulls = false;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (slot->tts_isnull[i])
+			*has_nulls = true;
+		else if (TupleDescAttr(desc, i)->attlen == -1 &&
+				 VARATT_IS_EXTERNAL(DatumGetPointer(values[i])))
+		{
+			if (values == slot->tts_values)
+			{
+				values = palloc(desc->natts * sizeof(Datum));
+				memcpy(values, slot->tts_values, desc->natts * sizeof(Datum));
+			}
+			values[i] = PointerGetDatum(detoast_external_attr((struct varlena *)
+															  DatumGetPointer(values[i])));
+		}
+	}
+	return values;
+}
+
+/*
+ * As heap_form_minimal_tuple() does, but in place; by the image's own
+ * description, for slots may have columns with another storage.
+ */
+static void
+add_formed(ArcImage *image, TupleTableSlot *slot)
+{
+	TupleDesc	desc = image->desc;
+	Datum	   *values;
+	bool		has_nulls;
+	Size		header;
+	Size		size;
+	MinimalTuple row;
+
+	Assert(slot->tts_tupleDescriptor->natts == desc->natts);
+	slot_getallattrs(slot);
+	values = flat_values(desc, slot, &has_nulls);
+	header = MAXALIGN(SizeofMinimalTupleHeader + (has_nulls ? BITMAPLEN(desc->natts) : 0));
+	size = heap_compute_data_size(desc, values, slot->tts_isnull);
+	row = add_row(image, header + size);
+	if (row == NULL)
+		return;
+	row->t_len = header + size;
+	HeapTupleHeaderSetNatts(row, desc->natts);
+	row->t_hoff = header + MINIMAL_TUPLE_OFFSET;
+	heap_fill_tuple(desc, values, slot->tts_isnull, (char *) row + header, size,
+					&row->t_infomask, has_nulls ? row->t_bits : NULL);
+}
+
+/* Add the row, flattened, to the image; or give the image up as too large. */
+void
+arc_image_add(ArcImage *image, TupleTableSlot *slot)
+{
+	if (image->keeping && !add_held(image, slot))
+		add_formed(image, slot);
 }
 
 void

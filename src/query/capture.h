@@ -111,6 +111,8 @@ extern bool arc_image_fits(const char *image, const ArcRowTarget *target);
 typedef struct ArcImage
 {
 	StringInfoData data;
+	TupleDesc	desc;			/* of the rows */
+	TupleDesc	alike;			/* of slots whose tuples may be copied */
 	Size		limit;
 	bool		keeping;		/* the image is still being made */
 	bool		too_large;

@@ -18,33 +18,51 @@
 #include "nodes/nodes.h"
 #include "nodes/primnodes.h"
 #include "query/fingerprint.h"
+#include "utils/builtins.h"
 
 /* In the text, names cannot be mistaken for these: their blanks are escaped. */
-static const char *const position_fields[] = {
-	" :location ", " :stmt_location ", " :stmt_len ", " :list_start ", " :list_end "
+static const struct
+{
+	const char *name;
+	Size		length;
+}			position_fields[] =
+{
+#define FIELD(name)	{name, sizeof(name) - 1}
+	FIELD(" :location "), FIELD(" :stmt_location "), FIELD(" :stmt_len "),
+	FIELD(" :list_start "), FIELD(" :list_end ")
+#undef FIELD
 };
+
+/* The length of the field that begins here, with its value; 0 if it says something else. */
+static Size
+position_length(const char *field)
+{
+	if (field[2] != 'l' && field[2] != 's')
+		return 0;
+	for (int i = 0; i < lengthof(position_fields); i++)
+	{
+		Size		length = position_fields[i].length;
+
+		if (strncmp(field, position_fields[i].name, length) == 0)
+			return length + strspn(field + length, "-0123456789");
+	}
+	return 0;
+}
 
 /* Take the fields out in place; returns the new length. */
 static Size
 cut_positions(char *text)
 {
 	char	   *to = text;
+	const char *from = text;
 
-	for (char *from = text; *from != '\0';)
+	while (*from != '\0')
 	{
-		bool		cut = false;
+		Size		length = from[0] == ' ' && from[1] == ':' ? position_length(from) : 0;
 
-		for (int i = 0; *from == ' ' && i < lengthof(position_fields) && !cut; i++)
-		{
-			Size		length = strlen(position_fields[i]);
-
-			if (strncmp(from, position_fields[i], length) != 0)
-				continue;
+		if (length > 0)
 			from += length;
-			from += strspn(from, "-0123456789");
-			cut = true;
-		}
-		if (!cut)
+		else
 			*to++ = *from++;
 	}
 	*to = '\0';
@@ -64,8 +82,7 @@ arc_fingerprint_bytes(const char *bytes, Size size)
 		pg_cryptohash_final(hash, digest, sizeof(digest)) < 0)
 		elog(ERROR, "could not compute a SHA-256");
 	pg_cryptohash_free(hash);
-	for (int i = 0; i < PG_SHA256_DIGEST_LENGTH; i++)
-		sprintf(digits + 2 * i, "%02x", digest[i]);
+	digits[hex_encode((const char *) digest, sizeof(digest), digits)] = '\0';
 	return digits;
 }
 
