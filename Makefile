@@ -13,6 +13,9 @@
 # make test-core runs PostgreSQL's own tests with arcache preloaded, in the modes
 # of test/core/run; it fetches their source with apt-get.
 #
+# make test-matrix runs all tests with each supported version, on servers that it
+# builds with assertions.
+#
 # make test SUITES="regress isolation tap model symbols" picks suites;
 # make test TESTS="name ..." picks single tests by their names below.
 
@@ -123,8 +126,8 @@ override with_llvm = no
 
 EXTRA_CLEAN = $(OBJS:.o=.d) build
 
-# demo, test and test-core bring what they need along, so they work without PGXS.
-ifneq (,$(filter-out demo test test-core,$(or $(MAKECMDGOALS),all)))
+# These bring what they need along, so they work without PGXS.
+ifneq (,$(filter-out demo test test-core test-matrix,$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq (,$(wildcard $(PGXS)))
@@ -137,13 +140,18 @@ $(OBJS): %.o: %.c Makefile
 -include $(OBJS:.o=.d)
 endif
 
-.PHONY: demo test test-core
+.PHONY: demo test test-core test-matrix
 
 demo:
 	@test/demo/run
 
+LISTS = REGRESS='$(REGRESS)' ISOLATION='$(ISOLATION)' TAP='$(TAP)' OBJS='$(OBJS)'
+
 test:
-	@REGRESS='$(REGRESS)' ISOLATION='$(ISOLATION)' TAP='$(TAP)' OBJS='$(OBJS)' test/run
+	@$(LISTS) test/run
+
+test-matrix:
+	@$(LISTS) test/matrix/run
 
 test-core:
 	@test/core/run

@@ -36,6 +36,14 @@
 #error "arcache needs a platform with atomic 64-bit loads and stores"
 #endif
 
+/*
+ * Of pg_locale.h, which cannot be included without ICU's headers.  The server's
+ * development package does not bring those.
+ */
+extern PGDLLIMPORT char *locale_monetary;
+extern PGDLLIMPORT char *locale_numeric;
+extern PGDLLIMPORT char *locale_time;
+
 /* The next transaction id, read without XidGenLock: an aligned 64-bit load. */
 #if PG_VERSION_NUM >= 170000
 #define arc_compat_next_full_xid() \

@@ -18,7 +18,6 @@
 #include "coherence/key.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
-#include "utils/pg_locale.h"
 #include "utils/typcache.h"
 
 /* What NULL hashes to. */

@@ -57,11 +57,21 @@
  * Freed content is overwritten before the lock is taken, in builds that
  * define CLOBBER_FREED_MEMORY.
  *
+ * Memory checkers (base/memory_marks.h)
+ * -------------------------------------
+ *
+ * All blocks are closed from the start.  arc_arena_alloc() opens the content of
+ * what it returns, and arc_arena_free() closes it again.  Tags and the links
+ * between free blocks are never open; the functions here that touch them are
+ * exempt.  So a tag is a red zone of 8 bytes behind each block and before it.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "base/memory_marks.h"
 #include "port/pg_bitutils.h"
+#include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "store/arena.h"
 
@@ -163,13 +173,13 @@ link_of(ArcRef ref)
 	return (ArcSharedFreeLink *) address_of(ref);
 }
 
-static inline uint32
+ARC_MARK_EXEMPT static inline uint32
 units_of(const ArcSharedBlock *block)
 {
 	return block->size & ~BLOCK_FREE;
 }
 
-static inline bool
+ARC_MARK_EXEMPT static inline bool
 is_free(const ArcSharedBlock *block)
 {
 	return (block->size & BLOCK_FREE) != 0;
@@ -289,7 +299,7 @@ largest_class(const volatile ArcSharedRegion *region)
 }
 
 /* Assert that the tags around a block agree. */
-static inline void
+ARC_MARK_EXEMPT static inline void
 assert_tags(const ArcSharedRegion *region, ArcRef ref)
 {
 #ifdef USE_ASSERT_CHECKING
@@ -307,7 +317,7 @@ assert_tags(const ArcSharedRegion *region, ArcRef ref)
 }
 
 /* Put a block, whose size is given, into its list.  The lock is held. */
-static void
+ARC_MARK_EXEMPT static void
 list_insert(ArcSharedRegion *region, ArcRef ref, uint32 units)
 {
 	int			class = class_of(units);
@@ -327,7 +337,7 @@ list_insert(ArcSharedRegion *region, ArcRef ref, uint32 units)
 }
 
 /* Take a free block out of its list.  The lock is held. */
-static void
+ARC_MARK_EXEMPT static void
 list_remove(ArcSharedRegion *region, ArcRef ref)
 {
 	ArcSharedFreeLink *link = link_of(ref);
@@ -362,7 +372,7 @@ list_remove(ArcSharedRegion *region, ArcRef ref)
  * Allocate a free block, giving back what it has beyond so many units.  The
  * lock is held.
  */
-static void
+ARC_MARK_EXEMPT static void
 take_block(ArcSharedRegion *region, ArcRef ref, uint32 wanted)
 {
 	ArcSharedBlock *block = block_of(ref);
@@ -397,7 +407,7 @@ take_block(ArcSharedRegion *region, ArcRef ref, uint32 wanted)
  * are looked at, since it would be a pity to cut a value in pieces for want
  * of three percent.
  */
-static ArcRef
+ARC_MARK_EXEMPT static ArcRef
 find_fitting(const ArcSharedRegion *region, uint32 units)
 {
 	int			class = class_fitting(units);
@@ -530,15 +540,22 @@ arc_arena_alloc(Size min, Size max, uint32 hint, Size *got)
 
 	Assert(min <= max);
 
+	arc_mark_suspend();
 	ref = alloc_whole(max_units, hint);
 	if (ref == ARC_REF_NONE)
 		ref = alloc_largest(units_for(min), max_units, hint);
+	arc_mark_resume();
 
-	*got = (ref == ARC_REF_NONE) ? 0 : arc_arena_block_size(ref);
+	*got = 0;
+	if (ref != ARC_REF_NONE)
+	{
+		*got = arc_arena_block_size(ref);
+		arc_mark_fresh(address_of(ref), *got);
+	}
 	return ref;
 }
 
-void
+ARC_MARK_EXEMPT void
 arc_arena_free(ArcRef ref)
 {
 	int			r = region_index(ref);
@@ -549,8 +566,11 @@ arc_arena_free(ArcRef ref)
 
 #ifdef CLOBBER_FREED_MEMORY
 	/* Still ours, and no reason to keep others waiting. */
+	arc_mark_fresh(address_of(ref), arc_arena_block_size(ref));
 	memset(address_of(ref), 0x7F, arc_arena_block_size(ref));
 #endif
+	arc_mark_closed(address_of(ref), arc_arena_block_size(ref));
+	arc_mark_suspend();
 
 	LWLockAcquire(region_lock(r), LW_EXCLUSIVE);
 
@@ -592,6 +612,7 @@ arc_arena_free(ArcRef ref)
 	assert_tags(region, ref);
 
 	LWLockRelease(region_lock(r));
+	arc_mark_resume();
 }
 
 /* Bytes of content.  Without the lock; see the file's header. */
@@ -599,10 +620,14 @@ Size
 arc_arena_block_size(ArcRef ref)
 {
 	ArcSharedBlock *block = block_of(ref);
+	Size		size;
 
 	Assert(ref != ARC_REF_NONE);
+	arc_mark_suspend();
 	Assert(!is_free(block));
-	return content_size(units_of(block));
+	size = content_size(units_of(block));
+	arc_mark_resume();
+	return size;
 }
 
 void *
@@ -625,7 +650,7 @@ arc_arena_ref(const void *address)
  * How many bytes are in use, free, and neither.  All regions are locked, so
  * the sum is right at one moment of all of them.
  */
-void
+ARC_MARK_EXEMPT void
 arc_arena_usage(ArcArenaUsage *usage)
 {
 	memset(usage, 0, sizeof(*usage));
@@ -635,6 +660,7 @@ arc_arena_usage(ArcArenaUsage *usage)
 	for (uint32 r = 0; r < arena->nregions; r++)
 		LWLockAcquire(region_lock(r), LW_SHARED);
 
+	arc_mark_suspend();
 	usage->size = arena->size;
 	usage->overhead = arc_arena_overhead();
 	for (uint32 r = 0; r < arena->nregions; r++)
@@ -664,6 +690,7 @@ arc_arena_usage(ArcArenaUsage *usage)
 			ref = link_of(ref)->next;
 		}
 	}
+	arc_mark_resume();
 	Assert(usage->used + usage->free + usage->overhead == usage->size);
 
 	for (uint32 r = 0; r < arena->nregions; r++)
@@ -707,7 +734,7 @@ arc_arena_overhead(void)
 /*
  * Is one region whole?  Walks its blocks, then its lists.  The lock is held.
  */
-static bool
+ARC_MARK_EXEMPT static bool
 check_region(const ArcSharedRegion *region)
 {
 	uint64		free_units = 0;
@@ -782,7 +809,9 @@ arc_arena_check(void)
 	for (uint32 r = 0; arena != NULL && good && r < arena->nregions; r++)
 	{
 		LWLockAcquire(region_lock(r), LW_SHARED);
+		arc_mark_suspend();
 		good = check_region(region_at(r));
+		arc_mark_resume();
 		LWLockRelease(region_lock(r));
 	}
 	return good;
@@ -797,7 +826,7 @@ arc_arena_nlocks(void)
 }
 
 /* Make a region of the arena one free block. */
-static void
+ARC_MARK_EXEMPT static void
 init_region(int r)
 {
 	ArcSharedRegion *region = region_at(r);
@@ -819,7 +848,20 @@ init_region(int r)
 	list_insert(region, region->first, region->end - region->first);
 	block_of(region->end)->size = 0;
 	block_of(region->end)->prev = region->end - region->first;
+
+	/* The first tag to the last. */
+	arc_mark_closed(block_of(region->first),
+					(Size) (region->end - region->first) * UNIT + sizeof(ArcSharedBlock));
 }
+
+#ifdef ARC_MEMORY_MARKS
+/* Memory that is given back must be as open as it was. */
+static void
+open_all(int code, Datum arg)
+{
+	arc_mark_open(base, arena->size);
+}
+#endif
 
 /*
  * Make an arena of this piece of memory, which is aligned to a cache line.
@@ -842,6 +884,9 @@ arc_arena_init(void *start, Size size, LWLockPadded *locks)
 	arc_arena_attach(start, locks);
 	for (uint32 r = 0; r < arena->nregions; r++)
 		init_region(r);
+#ifdef ARC_MEMORY_MARKS
+	on_shmem_exit(open_all, (Datum) 0);
+#endif
 }
 
 void

@@ -45,11 +45,21 @@
  * give the blocks back.  The decrement is a full barrier, so that no read
  * from before it can see memory that has been freed.
  *
+ * Memory checkers
+ * ---------------
+ *
+ * While a process has a pin, what the entry uses of its blocks is open to it
+ * (base/memory_marks.h); gaps, and what a block has beyond, are closed.  When
+ * it has given up its last pin all is closed, so that who still has a pointer
+ * into the entry is caught.  Who merely walks a chain opens header and key.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "base/memory_marks.h"
 #include "store/store_internal.h"
+#include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
 /* The least bytes of a value that are worth a block of their own. */
@@ -99,7 +109,11 @@ arc_entry_key(const ArcSharedEntry *entry)
 const void *
 arc_entry_meta(const ArcSharedEntry *entry)
 {
-	return (const char *) entry + meta_offset(entry->key_length);
+	const char *meta = (const char *) entry + meta_offset(entry->key_length);
+
+	/* Guards look at an entry that is linked and that they have not pinned. */
+	arc_mark_open(meta, entry->meta_size);
+	return meta;
 }
 
 static inline char *
@@ -107,6 +121,109 @@ first_data(const ArcSharedEntry *entry)
 {
 	return (char *) entry + value_offset(entry->key_length, entry->meta_size);
 }
+
+/* A further block: open, but for what its data leaves. */
+static inline ArcSharedPiece *
+piece_at(ArcRef ref)
+{
+	ArcSharedPiece *piece = arc_arena_address(ref);
+
+	arc_mark_open(piece, PIECE_HEADER_SIZE);
+	arc_mark_open(piece->data, piece->size);
+	arc_mark_closed(piece->data + piece->size,
+					arc_arena_block_size(ref) - PIECE_HEADER_SIZE - piece->size);
+	return piece;
+}
+
+/* Close what the first block has besides header, key, meta and value. */
+static inline void
+close_gaps(const ArcSharedEntry *entry)
+{
+#ifdef ARC_MEMORY_MARKS
+	const char *start = (const char *) entry;
+	Size		meta = meta_offset(entry->key_length);
+	Size		value = value_offset(entry->key_length, entry->meta_size);
+	Size		key_end = sizeof(ArcSharedEntry) + entry->key_length;
+	Size		meta_end = meta + entry->meta_size;
+	Size		value_end = value + entry->first_size;
+
+	arc_mark_closed(start + key_end, meta - key_end);
+	arc_mark_closed(start + meta_end, value - meta_end);
+	arc_mark_closed(start + value_end,
+					arc_arena_block_size(arc_arena_ref(entry)) - value_end);
+#endif
+}
+
+#ifdef ARC_MEMORY_MARKS
+/* How often this process holds an entry. */
+typedef struct HeldCount
+{
+	ArcRef		ref;			/* hash key */
+	int			count;
+} HeldCount;
+
+static HTAB *held_counts = NULL;
+
+static HeldCount *
+held_count(ArcSharedEntry *entry, HASHACTION action)
+{
+	ArcRef		ref = arc_arena_ref(entry);
+	bool		found;
+	HeldCount  *held;
+
+	if (held_counts == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(ArcRef),.entrysize = sizeof(HeldCount)};
+
+		held_counts = hash_create("arcache held entries", 64, &control,
+								  HASH_ELEM | HASH_BLOBS);
+	}
+	held = hash_search(held_counts, &ref, action, &found);
+	if (action == HASH_ENTER && !found)
+		held->count = 0;
+	return held;
+}
+
+void
+arc_entry_open(ArcSharedEntry *entry)
+{
+	arc_mark_open(arc_entry_meta(entry), entry->meta_size);
+	arc_mark_open(first_data(entry), entry->first_size);
+	close_gaps(entry);
+	held_count(entry, HASH_ENTER)->count++;
+}
+
+void
+arc_entry_close(ArcSharedEntry *entry)
+{
+	HeldCount  *held = held_count(entry, HASH_FIND);
+	ArcRef		ref = entry->more;
+
+	Assert(held != NULL && held->count > 0);
+	if (--held->count > 0)
+		return;
+	held_count(entry, HASH_REMOVE);
+
+	arc_mark_closed(entry + 1,
+					arc_arena_block_size(arc_arena_ref(entry)) - sizeof(ArcSharedEntry));
+	while (ref != ARC_REF_NONE)
+	{
+		ArcSharedPiece *piece = piece_at(ref);
+		ArcRef		next = piece->next;
+
+		arc_mark_closed(piece, arc_arena_block_size(ref));
+		ref = next;
+	}
+}
+
+/* The entry may be gone, so nothing of it is read. */
+void
+arc_entry_close_header(ArcSharedEntry *entry)
+{
+	if (held_count(entry, HASH_FIND) == NULL)
+		arc_mark_closed(entry, sizeof(ArcSharedEntry));
+}
+#endif							/* ARC_MEMORY_MARKS */
 
 bool
 arc_entry_expired(const ArcSharedEntry *entry, TimestampTz now)
@@ -140,7 +257,7 @@ arc_value_next(const ArcSharedEntry *entry, ArcValueCursor *cursor)
 		return false;
 	}
 
-	piece = arc_arena_address(cursor->next);
+	piece = piece_at(cursor->next);
 	cursor->next = piece->next;
 	cursor->data = piece->data;
 	cursor->length = piece->size;
@@ -211,7 +328,7 @@ free_blocks(ArcSharedEntry *entry)
 
 	while (ref != ARC_REF_NONE)
 	{
-		ArcRef		next = ((ArcSharedPiece *) arc_arena_address(ref))->next;
+		ArcRef		next = piece_at(ref)->next;
 
 		arc_arena_free(ref);
 		ref = next;
@@ -260,6 +377,10 @@ copy_content(ArcSharedEntry *entry, const ArcEntrySpec *spec)
 	const char *value = spec->value;	/* may be NULL if empty */
 	ArcRef		ref = entry->more;
 
+	arc_mark_written(spec->key.name, spec->key.length);
+	arc_mark_written(spec->meta, spec->meta_size);
+	arc_mark_written(spec->value, spec->value_size);
+
 	memcpy(unconstify(char *, arc_entry_key(entry)),
 		   spec->key.name, spec->key.length);
 	if (spec->meta_size > 0)
@@ -273,7 +394,7 @@ copy_content(ArcSharedEntry *entry, const ArcEntrySpec *spec)
 
 	while (ref != ARC_REF_NONE)
 	{
-		ArcSharedPiece *piece = arc_arena_address(ref);
+		ArcSharedPiece *piece = piece_at(ref);
 
 		memcpy(piece->data, value, piece->size);
 		value += piece->size;
@@ -323,7 +444,7 @@ arc_store_create(const ArcEntrySpec *spec)
 	if (ref == ARC_REF_NONE)
 		return NULL;
 
-	entry = arc_entry_at(ref);
+	entry = arc_arena_address(ref);
 	memset(entry, 0, sizeof(*entry));
 	entry->hash[0] = hash[0];
 	entry->hash[1] = hash[1];
@@ -352,6 +473,7 @@ arc_store_create(const ArcEntrySpec *spec)
 		return NULL;
 	}
 
+	arc_entry_open(entry);
 	copy_content(entry, spec);
 	arc_eviction_set_priority(entry, 0);
 	return entry;
@@ -362,7 +484,7 @@ void
 arc_store_discard(ArcSharedEntry *entry)
 {
 	Assert(pg_atomic_read_u32(&entry->refs) == 1);
-	arc_entry_release(entry);
+	arc_store_unpin(entry);
 }
 
 bool
@@ -380,5 +502,7 @@ arc_entry_release(ArcSharedEntry *entry)
 void
 arc_store_unpin(ArcSharedEntry *entry)
 {
-	arc_entry_release(entry);
+	arc_entry_close(entry);
+	if (!arc_entry_release(entry))
+		arc_entry_close_header(entry);
 }

@@ -176,6 +176,7 @@ arc_store_find(const ArcKey *key)
 	{
 		entry = arc_entry_at(*link);
 		pg_atomic_fetch_add_u32(&entry->refs, 1);
+		arc_entry_open(entry);
 	}
 	LWLockRelease(lock);
 
@@ -221,7 +222,9 @@ arc_store_insert(ArcSharedEntry *entry, ArcStoreGuard guard, void *arg)
 		entry->next = *link;
 		arc_store.shared->partitions[partition].nentries++;
 	}
+	arc_entry_close(entry);
 	*link = arc_arena_ref(entry);
+	arc_entry_close_header(entry);
 	LWLockRelease(lock);
 
 	if (existing != NULL)
@@ -377,6 +380,7 @@ fill_scan(ArcStoreScan *scan)
 				if (scan->nfound == lengthof(scan->found))
 					break;
 				pg_atomic_fetch_add_u32(&entry->refs, 1);
+				arc_entry_open(entry);
 				scan->found[scan->nfound++] = entry;
 				scan->after[0] = entry->hash[0];
 				scan->after[1] = entry->hash[1];
@@ -399,7 +403,7 @@ arc_store_scan_next(ArcStoreScan *scan)
 
 	/* The one returned before. */
 	if (scan->nreturned > 0)
-		arc_entry_release(scan->found[scan->nreturned - 1]);
+		arc_store_unpin(scan->found[scan->nreturned - 1]);
 
 	if (scan->nreturned == scan->nfound)
 		fill_scan(scan);
@@ -412,7 +416,7 @@ void
 arc_store_scan_end(ArcStoreScan *scan)
 {
 	for (int i = Max(scan->nreturned - 1, 0); i < scan->nfound; i++)
-		arc_entry_release(scan->found[i]);
+		arc_store_unpin(scan->found[i]);
 	scan->nfound = 0;
 	scan->nreturned = 0;
 	scan->bucket = arc_store.nbuckets;

@@ -22,6 +22,7 @@
 
 #include "postgres.h"
 
+#include "base/memory_marks.h"
 #include "storage/lwlock.h"
 #include "store/arena.h"
 #include "store/store.h"
@@ -90,16 +91,39 @@ arc_index_partition_entries(uint32 partition)
 	return *(volatile uint32 *) &arc_store.shared->partitions[partition].nentries;
 }
 
+/*
+ * An entry in a chain or in a list of ours: header and key are what may be
+ * touched without a pin.
+ */
 static inline ArcSharedEntry *
 arc_entry_at(ArcRef ref)
 {
-	return (ArcSharedEntry *) arc_arena_address(ref);
+	ArcSharedEntry *entry = (ArcSharedEntry *) arc_arena_address(ref);
+
+	arc_mark_open(entry, sizeof(ArcSharedEntry));
+	arc_mark_open(entry + 1, entry->key_length);
+	return entry;
 }
 
 /* -- entry.c ------------------------------------------------------------- */
 
 /* Take one from refs, freeing the entry if it was the last.  True if so. */
 extern bool arc_entry_release(ArcSharedEntry *entry);
+
+/*
+ * For memory checkers only: this process has got a pin on the entry; it is
+ * about to give one up, or the ownership, and keeps the header until
+ * arc_entry_close_header() at most.
+ */
+#ifdef ARC_MEMORY_MARKS
+extern void arc_entry_open(ArcSharedEntry *entry);
+extern void arc_entry_close(ArcSharedEntry *entry);
+extern void arc_entry_close_header(ArcSharedEntry *entry);
+#else
+#define arc_entry_open(entry)			((void) 0)
+#define arc_entry_close(entry)			((void) 0)
+#define arc_entry_close_header(entry)	((void) 0)
+#endif
 
 /* The memory an entry takes, tags of its blocks included. */
 static inline uint64

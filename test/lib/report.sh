@@ -13,6 +13,21 @@ tally() {					# SUITE PASSED FAILED
 	failed=$((failed + $3))
 }
 
+# A run of another runner, shown as it goes, and counted with our own.
+sub_run() {					# NAME=VALUE... PROGRAM
+	local log last
+	log=$(mktemp)
+	env "$@" 2>&1 | tee "$log" || true
+	last=$(tail -n 1 "$log")
+	rm -f "$log"
+	if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+		passed=$((passed + BASH_REMATCH[1]))
+		failed=$((failed + BASH_REMATCH[2]))
+	else
+		tally run 0 1
+	fi
+}
+
 finish() {
 	[ "$failed" -eq 0 ] && [ "$passed" -eq 0 ] && failed=1 && say "no test was run"
 	say "$passed passed, $failed failed"
@@ -38,7 +53,7 @@ show_crashes() {			# LOG
 }
 
 keep_results() {			# SUITE FOLDER
-	local to=$source_dir/build/results/$1
+	local to=$source_dir/build/${RESULTS:-results}/$1
 	if rm -rf "$to" 2>/dev/null && mkdir -p "$to" 2>/dev/null; then
 		# Only what a person would look at: no data folders, no sockets.
 		(cd "$2" && find . -type f \( -name '*.out' -o -name '*.diffs' -o -name '*.log' -o -name 'regress_log_*' \) \
