@@ -2,6 +2,7 @@
 # Private clusters, run by the server's user, reached through a socket only.
 #
 # cluster_start NAME CONFIG   create and start; CONFIG is appended to its settings
+# cluster_resume NAME [PROGRAM]  start one that was stopped, PROGRAM in place of postgres
 # cluster_stop NAME
 # cluster_socket NAME         the folder to give as a host
 # cluster_log NAME            the server's log
@@ -32,7 +33,12 @@ cluster_start() {
 		echo "port = 5432"
 	} | as_server tee -a "$data/postgresql.conf" >/dev/null || return
 	clusters+=("$name")
-	as_server "$bindir/pg_ctl" -D "$data" -l "$(cluster_log "$name")" -w -t 120 -s start || {
+	cluster_resume "$name"
+}
+
+cluster_resume() {
+	local name=$1 program=${2:-$bindir/postgres}
+	as_server "$bindir/pg_ctl" -D "$work/run/$name" -p "$program" -l "$(cluster_log "$name")" -w -t 120 -s start || {
 		tail -n 50 "$(cluster_log "$name")"
 		return 1
 	}
