@@ -115,6 +115,29 @@ CLOSE c;
 ALTER TABLE cu_rows ADD COLUMN more int;
 ROLLBACK;
 
+-- Over a view and over partitions.
+CREATE VIEW cu_view AS SELECT grp, count(*) AS n FROM cu_rows GROUP BY grp;
+CREATE TABLE cu_parts (id int, n int) PARTITION BY RANGE (id);
+CREATE TABLE cu_part1 PARTITION OF cu_parts FOR VALUES FROM (0) TO (100);
+CREATE TABLE cu_part2 PARTITION OF cu_parts FOR VALUES FROM (100) TO (200);
+INSERT INTO cu_parts SELECT g, g % 3 FROM generate_series(1, 150) g;
+SELECT arcache_enable('cu_parts');
+SET plan_cache_mode = force_generic_plan;
+CREATE FUNCTION cu_over(i int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  c NO SCROLL CURSOR FOR SELECT v.grp, p.n FROM cu_view v, (SELECT count(*) AS n FROM cu_parts WHERE id < i) p ORDER BY v.grp;
+  r record;
+  said text := '';
+BEGIN
+  FOR r IN c LOOP said := said || r::text; END LOOP;
+  RETURN said || did();
+END $$;
+SELECT did() IS NOT NULL;
+SELECT cu_over(90);
+SELECT cu_over(90);
+SELECT cu_over(120);
+RESET plan_cache_mode;
+
 -- PL/pgSQL: bound, unbound, FOR.
 CREATE FUNCTION cu_loop() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -216,5 +239,6 @@ BEGIN
     EXECUTE format('DROP FUNCTION cu_one_%s()', q.n);
   END LOOP;
 END $$;
-DROP FUNCTION cu_loop(), cu_first(), one(bigint), did();
-DROP TABLE cu_rows, cu_names, cu_queries;
+DROP FUNCTION cu_loop(), cu_over(int), cu_first(), one(bigint), did();
+DROP VIEW cu_view;
+DROP TABLE cu_rows, cu_names, cu_parts, cu_queries;

@@ -63,21 +63,27 @@ same_key(const ArcTallyKey *a, const ArcTallyKey *b)
 	return a->database == b->database && a->role == b->role && a->id == b->id;
 }
 
-static ArcSharedTallyRecord *
-place(const ArcTally *tally, const ArcTallyKey *key, int probe)
+static uint32
+first_place(const ArcTallyKey *key)
 {
-	uint32		hash = hash_bytes((const unsigned char *) key, sizeof(ArcTallyKey));
+	return hash_bytes((const unsigned char *) key, sizeof(ArcTallyKey));
+}
 
-	return &tally->shared->records[(hash + probe) % NRECORDS];
+static ArcSharedTallyRecord *
+record_at(const ArcTally *tally, uint32 place)
+{
+	return &tally->shared->records[place % NRECORDS];
 }
 
 /* The lock is held. */
 static ArcSharedTallyRecord *
 find_record(const ArcTally *tally, const ArcTallyKey *key)
 {
+	uint32		first = first_place(key);
+
 	for (int i = 0; i < PROBES; i++)
 	{
-		ArcSharedTallyRecord *record = place(tally, key, i);
+		ArcSharedTallyRecord *record = record_at(tally, first + i);
 
 		if (same_key(&record->key, key))
 			return record;
@@ -98,13 +104,14 @@ static ArcSharedTallyRecord *
 make_record(const ArcTally *tally, const ArcTallyKey *key)
 {
 	ArcSharedTallyRecord *record = find_record(tally, key);
+	uint32		first = first_place(key);
 
 	if (record != NULL)
 		return record;
-	record = place(tally, key, 0);
+	record = record_at(tally, first);
 	for (int i = 1; i < PROBES && OidIsValid(record->key.database); i++)
 	{
-		ArcSharedTallyRecord *other = place(tally, key, i);
+		ArcSharedTallyRecord *other = record_at(tally, first + i);
 
 		if (!OidIsValid(other->key.database) ||
 			pg_atomic_read_u64(&other->counted_at) < pg_atomic_read_u64(&record->counted_at))

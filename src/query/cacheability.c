@@ -247,6 +247,8 @@ assess_output(AssessContext *context, Oid type)
 	bool		varlena;
 
 	check_stack_depth();
+	if (type < FirstNormalObjectId)
+		return;
 	type = getBaseType(type);
 	element = get_element_type(type);
 	if (OidIsValid(element))

@@ -646,9 +646,13 @@ look(ArcResultScan *scan)
 	MemoryContextSwitchTo(old);
 	if (scan->outcome != ARC_OUTCOME_HIT)
 		start_plan(scan);
-	if (scan->outcome == ARC_OUTCOME_FILL &&
-		(scan->plan.ahead || (scan->limited && scan->plan.one_row)))
-		fill_ahead(scan);
+}
+
+static bool
+runs_ahead(const ArcResultScan *scan)
+{
+	return scan->outcome == ARC_OUTCOME_FILL && scan->pulled == 0 &&
+		(scan->plan.ahead || (scan->limited && scan->plan.one_row));
 }
 
 static bool
@@ -700,6 +704,8 @@ next_row(CustomScanState *node)
 		look(scan);
 	else
 		resume(scan);
+	if (runs_ahead(scan))
+		fill_ahead(scan);
 	slot = gives_image(scan) ? next_of_image(scan) : next_of_plan(scan);
 	if (!TupIsNull(slot))
 		scan->given++;
