@@ -6,6 +6,8 @@
 # cluster_socket NAME         the folder to give as a host
 # cluster_log NAME            the server's log
 # cluster_psql NAME ...       psql as the superuser postgres
+#
+# SERVER_PROGRAM=/path is run in the place of the server's own program.
 
 clusters=()
 at_end+=(cluster_stop_all)
@@ -32,7 +34,8 @@ cluster_start() {
 		echo "port = 5432"
 	} | as_server tee -a "$data/postgresql.conf" >/dev/null || return
 	clusters+=("$name")
-	as_server "$bindir/pg_ctl" -D "$data" -l "$(cluster_log "$name")" -w -t 120 -s start || {
+	as_server "$bindir/pg_ctl" -D "$data" -l "$(cluster_log "$name")" -w -t 120 -s \
+		${SERVER_PROGRAM:+-p "$SERVER_PROGRAM"} start || {
 		tail -n 50 "$(cluster_log "$name")"
 		return 1
 	}
