@@ -16,6 +16,8 @@
 # make test-matrix runs all tests with each supported version, on servers that it
 # builds with assertions.
 #
+# make test-sanitize runs tests under memory checkers, on servers built for them.
+#
 # make test SUITES="regress isolation tap model symbols" picks suites;
 # make test TESTS="name ..." picks single tests by their names below.
 
@@ -127,7 +129,7 @@ override with_llvm = no
 EXTRA_CLEAN = $(OBJS:.o=.d) build
 
 # These bring what they need along, so they work without PGXS.
-ifneq (,$(filter-out demo test test-core test-matrix,$(or $(MAKECMDGOALS),all)))
+ifneq (,$(filter-out demo test test-core test-matrix test-sanitize,$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq (,$(wildcard $(PGXS)))
@@ -140,7 +142,7 @@ $(OBJS): %.o: %.c Makefile
 -include $(OBJS:.o=.d)
 endif
 
-.PHONY: demo test test-core test-matrix
+.PHONY: demo test test-core test-matrix test-sanitize
 
 demo:
 	@test/demo/run
@@ -152,6 +154,9 @@ test:
 
 test-matrix:
 	@$(LISTS) test/matrix/run
+
+test-sanitize:
+	@$(LISTS) test/sanitize/run
 
 test-core:
 	@test/core/run

@@ -766,10 +766,12 @@ SELECT did() IS NOT NULL AS begin;
 SELECT 10 / (id - 3) FROM item WHERE id < 5 ORDER BY id;
 SELECT 10 / (id - 3) FROM item WHERE id < 5 ORDER BY id;
 SELECT did();
-SET statement_timeout = '50ms';
 CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(10); RETURN $1; END$$;
+\set SHOW_CONTEXT never
+SET statement_timeout = '50ms';
 SELECT slow(id) FROM item;
 RESET statement_timeout;
+\set SHOW_CONTEXT errors
 SELECT did();
 -- And nothing is left of it.
 SELECT probe('SELECT id FROM item ORDER BY id LIMIT 3');

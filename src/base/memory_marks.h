@@ -14,7 +14,7 @@
  * what it has the right to touch, and nothing else, at the moment it gets that
  * right, to the extent that it finds then; and closes it when it gives the
  * right up.  What it opened and did not close may hide a mistake later on, but
- * never makes a right access look wrong, as long as each begins with opening.
+ * never makes a right access look wrong, as long as each begins with a mark.
  *
  *-------------------------------------------------------------------------
  */

@@ -161,16 +161,27 @@ address_of(ArcRef ref)
 	return base + (Size) ref * UNIT;
 }
 
+/*
+ * Tags and links lie where an entry may have been that this process opened and
+ * that others freed, so they are closed (again) by whoever is about to use them.
+ * Half open they would count as not initialized.
+ */
 static inline ArcSharedBlock *
 block_of(ArcRef ref)
 {
-	return (ArcSharedBlock *) ((char *) address_of(ref) - sizeof(ArcSharedBlock));
+	ArcSharedBlock *block = (ArcSharedBlock *) ((char *) address_of(ref) - sizeof(ArcSharedBlock));
+
+	arc_mark_closed(block, sizeof(ArcSharedBlock));
+	return block;
 }
 
 static inline ArcSharedFreeLink *
 link_of(ArcRef ref)
 {
-	return (ArcSharedFreeLink *) address_of(ref);
+	ArcSharedFreeLink *link = (ArcSharedFreeLink *) address_of(ref);
+
+	arc_mark_closed(link, sizeof(ArcSharedFreeLink));
+	return link;
 }
 
 ARC_MARK_EXEMPT static inline uint32

@@ -7,6 +7,8 @@
 # cluster_socket NAME         the folder to give as a host
 # cluster_log NAME            the server's log
 # cluster_psql NAME ...       psql as the superuser postgres
+#
+# SERVER_PROGRAM=/path is run in the place of the server's own program.
 
 clusters=()
 at_end+=(cluster_stop_all)
@@ -37,7 +39,7 @@ cluster_start() {
 }
 
 cluster_resume() {
-	local name=$1 program=${2:-$bindir/postgres}
+	local name=$1 program=${2:-${SERVER_PROGRAM:-$bindir/postgres}}
 	as_server "$bindir/pg_ctl" -D "$work/run/$name" -p "$program" -l "$(cluster_log "$name")" -w -t 120 -s start || {
 		tail -n 50 "$(cluster_log "$name")"
 		return 1

@@ -13,13 +13,15 @@ tally() {					# SUITE PASSED FAILED
 	failed=$((failed + $3))
 }
 
-# A run of another runner, shown as it goes, and counted with our own.
+# A run of another runner, shown as it goes, and counted with our own.  One that
+# exits with 2 could not be done, and counts as nothing.
 sub_run() {					# NAME=VALUE... PROGRAM
-	local log last
+	local log last status=0
 	log=$(mktemp)
-	env "$@" 2>&1 | tee "$log" || true
+	env "$@" 2>&1 | tee "$log" || status=$?
 	last=$(tail -n 1 "$log")
 	rm -f "$log"
+	[ "$status" -ne 2 ] || return 2
 	if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
 		passed=$((passed + BASH_REMATCH[1]))
 		failed=$((failed + BASH_REMATCH[2]))
