@@ -13,6 +13,9 @@
 # make test-core runs PostgreSQL's own tests with arcache preloaded, in the modes
 # of test/core/run; it fetches their source with apt-get.
 #
+# make test-oracle SECONDS=60 SEED=1 MUTANTS=1 compares random reads with what they
+# are without the cache; and that it would find mistakes: see test/oracle/run.
+#
 # make test SUITES="regress isolation tap model symbols" picks suites;
 # make test TESTS="name ..." picks single tests by their names below.
 
@@ -116,8 +119,8 @@ override with_llvm = no
 
 EXTRA_CLEAN = $(OBJS:.o=.d) build
 
-# demo, test and test-core bring what they need along, so they work without PGXS.
-ifneq (,$(filter-out demo test test-core,$(or $(MAKECMDGOALS),all)))
+# demo and the tests bring what they need along, so they work without PGXS.
+ifneq (,$(filter-out demo test test-core test-oracle,$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq (,$(wildcard $(PGXS)))
@@ -130,7 +133,7 @@ $(OBJS): %.o: %.c Makefile
 -include $(OBJS:.o=.d)
 endif
 
-.PHONY: demo test test-core
+.PHONY: demo test test-core test-oracle
 
 demo:
 	@test/demo/run
@@ -140,3 +143,7 @@ test:
 
 test-core:
 	@test/core/run
+
+# (SECONDS means something else to a shell.)
+test-oracle:
+	@ARCACHE_SECONDS='$(or $(SECONDS),60)' ARCACHE_SEED='$(SEED)' MUTANTS='$(MUTANTS)' test/oracle/run

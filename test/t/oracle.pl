@@ -60,6 +60,8 @@ my $schema = q(
 	CREATE TABLE shelf_b (id int PRIMARY KEY, n int);
 	CREATE TABLE side (id int PRIMARY KEY, tag int DEFAULT 0, n int DEFAULT 0);
 	CREATE FUNCTION f(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 + 0';
+	-- Written by many while prepared transactions linger that have written it too.
+	CREATE TABLE audit (n int);
 
 	INSERT INTO users SELECT i, 'n' || i, 0, ARRAY[i, i % 7], jsonb_build_object('k', i % 5) FROM generate_series(1, 24) i;
 	INSERT INTO orders SELECT i, i % 24 + 1, i % 3, i FROM generate_series(1, 120) i;
@@ -92,7 +94,7 @@ my $schema = q(
 			arcache_enable('a', keys => '{user_id,id}'),
 			arcache_enable('accounts'), arcache_enable('shelf_a'), arcache_enable('shelf_b'), arcache_enable('side')
 	$$;
-	SELECT enable_all();
+	SELECT enable_all(), arcache_enable('audit', keys => '{}');
 	SELECT arcache_has_many('users', 'orders', 'orders'), arcache_belongs_to('orders', 'owner', 'users'),
 		arcache_has_many('orders', 'notes', 'notes'), arcache_has_one('orders', 'note', 'notes');
 
@@ -147,7 +149,8 @@ my $schema = q(
 			'WITH w AS (SELECT id, row_number() OVER (ORDER BY amount, id) AS k FROM orders WHERE user_id = $1) SELECT to_jsonb(w) AS r FROM w ORDER BY id',
 			'SELECT jsonb_build_array(status, count(*)) AS r FROM orders GROUP BY status ORDER BY status',
 			'SELECT to_jsonb(id) AS r FROM orders WHERE user_id >= $1 ORDER BY id LIMIT 5',
-			'SELECT to_jsonb(o) AS r FROM orders o WHERE user_id = $1 AND status = $2 % 3 ORDER BY id'
+			'SELECT to_jsonb(o) AS r FROM orders o WHERE user_id = $1 AND status = $2 % 3 ORDER BY id',
+			'SELECT jsonb_build_array(count(*), sum(n)) AS r FROM audit'
 			]) WITH ORDINALITY AS q (query, ordinality);
 	-- For comparisons with them: plans that are kept, and the number of queries.
 	DO $$
@@ -461,11 +464,11 @@ my $schema = q(
 
 	-- A prepared transaction to end, which nobody else will end meanwhile.
 	CREATE SEQUENCE gids;
-	CREATE FUNCTION pick() RETURNS int LANGUAGE plpgsql AS $$
+	CREATE FUNCTION pick(kind text) RETURNS int LANGUAGE plpgsql AS $$
 	DECLARE
 		n int;
 	BEGIN
-		FOR n IN SELECT substr(gid, 2)::int FROM pg_prepared_xacts ORDER BY random() LOOP
+		FOR n IN SELECT substr(gid, 2)::int FROM pg_prepared_xacts WHERE gid ^@ kind ORDER BY random() LOOP
 			IF pg_try_advisory_lock(77, n) THEN
 				RETURN n;
 			END IF;
@@ -487,22 +490,35 @@ client_min_messages = warning
 	schema => $schema);
 my $node = $test->node;
 
-# End a prepared transaction of another session's.
-my $finish = q(
-SELECT pick() AS n \gset
-\set how random(1, 3)
-\if :n > 0
-SELECT count(*) AS there FROM pg_prepared_xacts WHERE gid = 'p' || :n \gset
-\if :there > 0
-\if :how = 1
-ROLLBACK PREPARED 'p:n';
-\else
-COMMIT PREPARED 'p:n';
-\endif
-\endif
+# End a prepared transaction, whosever it is: of those who write anything, or of
+# those who linger.
+sub finish
+{
+	my ($kind) = @_;
+
+	return qq(
+SELECT pick('$kind') AS n \\gset
+\\set how random(1, 3)
+\\if :n > 0
+SELECT count(*) AS there FROM pg_prepared_xacts WHERE gid = '$kind' || :n \\gset
+\\if :there > 0
+\\if :how = 1
+ROLLBACK PREPARED '$kind:n';
+\\else
+COMMIT PREPARED '$kind:n';
+\\endif
+\\endif
 SELECT pg_advisory_unlock(77, :n);
-\endif
+\\endif
 );
+}
+
+sub finish_after
+{
+	my ($kind, $us) = @_;
+
+	return "\\set us random(1000, $us)\n\\sleep :us us\n" . finish($kind);
+}
 
 # Of who loses a race pgbench runs the transaction again.
 my $numbers = q(
@@ -620,8 +636,26 @@ PREPARE TRANSACTION 'p:g';
 SELECT pg_advisory_unlock(77, :g);
 SELECT look(:s, 4);
 ) ],
-	finish => [ 5, $finish . q(
+	finish => [ 5, finish('p') . q(
 SELECT look(:s, 4);
+) ],
+	# Prepared, and then overtaken by more writers than are remembered.
+	linger => [ 5, q(
+SELECT count(*) AS waiting FROM pg_prepared_xacts WHERE gid ^@ 'q' \gset
+SELECT nextval('gids') AS g \gset
+\if :waiting < 8
+SELECT pg_advisory_lock(77, :g);
+BEGIN;
+INSERT INTO audit VALUES (:i);
+PREPARE TRANSACTION 'q:g';
+SELECT pg_advisory_unlock(77, :g);
+\endif
+) . q(
+INSERT INTO audit VALUES (:k);
+SELECT check_query('value', 49, :s), check_query('transparent', 49, :s);
+) x 3 . q(
+DELETE FROM audit WHERE ctid = ANY (ARRAY(SELECT ctid FROM audit LIMIT 8 FOR UPDATE SKIP LOCKED));
+SELECT check_query('rows', 49, :s), check_query('planned', 49, :s);
 ) ],
 	# Rows that are set and deleted by hand: what one sets of what one has read.
 	by_hand => [ 4, q(
@@ -743,12 +777,13 @@ sub statements
 	return join '', map { twice($_) } @_;
 }
 
+my @some = ('orders t WHERE user_id = :i % 5', 'p t WHERE user_id = :i % 5', 'users t WHERE id = :i % 5');
+my @others = ('orders t WHERE id = :s % 5', 'v_users t WHERE id = :i % 5', 'side t WHERE id = :i % 5', 'shelf_a t');
 my %statements = (
-	statements => [ 20, 'BEGIN ISOLATION LEVEL REPEATABLE READ;' . statements('orders t WHERE user_id = :i % 26', 'p t WHERE user_id = :i % 26')
-		  . '\sleep :us us' . statements('orders t WHERE id = :s % 125', 'v_users t WHERE id = :i % 26', 'side t WHERE id = :i % 10')
-		  . 'COMMIT;' ],
-	statements_after => [ 10, 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT change(:k, :i);'
-		  . statements('orders t WHERE user_id = :i % 26', 'shelf_a t', 'users t WHERE id = :i % 24') . 'COMMIT;' ],
+	statements => [ 20, 'BEGIN ISOLATION LEVEL REPEATABLE READ;' . statements(@some, @others)
+		  . '\sleep :us us' . statements(@some, @others) . 'COMMIT;' ],
+	statements_after => [ 10, 'BEGIN ISOLATION LEVEL REPEATABLE READ;' . statements(@others)
+		  . 'SELECT change(:k, :i);' . statements(@some, @others) . 'COMMIT;' ],
 	look => [ 10, 'SELECT look(:s, 6);' ]);
 
 $_->[1] = $numbers . $_->[1] foreach values %scripts, values %statements;
@@ -774,7 +809,8 @@ $test->run(
 	crews => [
 		{ clients => 8, scripts => \%scripts },
 		{ clients => 3, scripts => \%statements, mode => 'prepared' },
-		{ clients => 1, scripts => { finisher => [ 1, "\\set us random(1000, 20000)\n\\sleep :us us\n" . $finish ] }, endless => 1 }
+		{ clients => 1, scripts => { finish_p => [ 1, finish_after('p', 50_000) ] }, endless => 1 },
+		{ clients => 1, scripts => { finish_q => [ 1, finish_after('q', 100_000) ] }, endless => 1 }
 	],
 	so_far => \&reads_so_far,
 	look => \&repair);
