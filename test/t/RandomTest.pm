@@ -15,11 +15,14 @@ package RandomTest;
 use strict;
 use warnings FATAL => 'all';
 
+use Exporter 'import';
 use ArcacheTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
+
+our @EXPORT = qw(@query_kinds);
 
 my $conf = q(
 arcache.janitor_delay = '50ms'
@@ -97,11 +100,108 @@ my $functions = q(
 	END $$;
 );
 
+# To read queries of one jsonb column, $1 and $2 numbers, in each of these ways:
+#   value         arcache_get_or_set() by the query's own key
+#   named         by a key that several queries share
+#   rows          arcache_query()
+#   transparent   as a statement
+#   planned       as a statement whose plan is kept
+my $query_checks = q(
+	GRANT SELECT ON queries TO PUBLIC;
+	-- For comparisons with them: plans that are kept, and the number of queries.
+	DO $$
+	DECLARE
+		q queries;
+	BEGIN
+		FOR q IN SELECT * FROM queries LOOP
+			EXECUTE format('CREATE FUNCTION planned_%s(p_x int, p_y int) RETURNS SETOF jsonb STABLE LANGUAGE plpgsql AS %L',
+				q.n, 'BEGIN RETURN QUERY ' || replace(replace(q.query, '$1', 'p_x'), '$2', 'p_y') || '; END');
+		END LOOP;
+		EXECUTE format('CREATE FUNCTION n_queries() RETURNS int IMMUTABLE LANGUAGE sql AS %L', 'SELECT ' || (SELECT count(*) FROM queries));
+	END $$;
+
+	-- A statement in the snapshot of the statement that calls us.
+	CREATE FUNCTION run(query text, x int, y int) RETURNS SETOF jsonb STABLE LANGUAGE plpgsql AS $$
+	BEGIN
+		RETURN QUERY EXECUTE query USING x, y;
+	END $$;
+
+	-- Read a query in some way, for several keys at once: all in one statement, so
+	-- in one snapshot, cached and uncached; and what the query reads is locked
+	-- before the cache is asked, so that no definition changes in between.
+	CREATE FUNCTION check_query(kind text, q int, s int, count int DEFAULT 6) RETURNS void LANGUAGE plpgsql AS $$
+	DECLARE
+		t queries;
+		params text;
+		cached text;
+		seen record;
+	BEGIN
+		SELECT * INTO t FROM queries WHERE n = q;
+		params := format('(ARRAY[k.x::text, k.y::text])[1:%s]', t.params);
+		cached := CASE kind
+			WHEN 'value' THEN format('arcache_get_or_set(NULL, %L, params => %s)', t.query, params)
+			WHEN 'named' THEN format('arcache_get_or_set(%L || k.x / 2, %L, params => %s)', 'named:' || q / 2 || ':', t.query, params)
+			WHEN 'rows' THEN format('(SELECT coalesce(jsonb_agg(to_jsonb(c)), ''[]'') FROM arcache_query(%L, params => %s) AS c (r jsonb))', t.query, params)
+			WHEN 'transparent' THEN format('(SELECT coalesce(jsonb_agg(jsonb_build_object(''r'', r)), ''[]'') FROM run(%L, k.x, k.y) r)', t.query)
+			WHEN 'planned' THEN format('(SELECT coalesce(jsonb_agg(jsonb_build_object(''r'', r)), ''[]'') FROM planned_%s(k.x, k.y) r)', q)
+			END;
+		EXECUTE format('/*+ no_arcache */ SELECT count(*) AS reads, count(*) FILTER (WHERE before = after) AS hits,'
+			' (array_agg(ARRAY[x::text, y::text, cached, uncached]) FILTER (WHERE cached IS DISTINCT FROM uncached)) AS bad'
+			' FROM (SELECT k.x, k.y, scans() AS before, (%s)::text AS cached, scans() AS after,'
+			' (SELECT coalesce(jsonb_agg(to_jsonb(u)), ''[]'')::text FROM (%s) u) AS uncached'
+			' FROM (SELECT ($1 + i * 7) %% 26 AS x, ($1 * 3 + i) %% 50 AS y FROM generate_series(1, $2) i OFFSET 0) k OFFSET 0) c',
+			cached, replace(replace(t.query, '$1', 'k.x'), '$2', 'k.y'))
+			INTO seen USING s, CASE t.params WHEN 0 THEN 1 ELSE count END;
+		PERFORM tally(kind, 'reads', seen.reads), tally(kind, 'hits', seen.hits);
+		IF seen.bad IS NOT NULL THEN
+			PERFORM diverges(kind, format('"%s" of (%s, %s)', t.query, seen.bad[1][1], seen.bad[1][2]), seen.bad[1][3], seen.bad[1][4]);
+		END IF;
+	END $$;
+
+	-- Some of them, in turns in all ways: a snapshot each in READ COMMITTED, one
+	-- in REPEATABLE READ.
+	CREATE FUNCTION look_at_queries(s int, count int) RETURNS void LANGUAGE plpgsql AS $$
+	BEGIN
+		FOR i IN 1..count LOOP
+			PERFORM check_query((ARRAY['value', 'transparent', 'rows', 'planned', 'named'])[(s + i) % 5 + 1], (s / 5 + i * 11) % n_queries() + 1, s + i);
+		END LOOP;
+	END $$;
+);
+our @query_kinds = ('value', 'named', 'rows', 'transparent', 'planned');
+
+# The table of the queries, and how many scans of tables the transaction has
+# made.  Tables that are recreated are found by name.
+sub query_tables
+{
+	my ($queries, $recreated) = @_;
+	my $not = join '|', 'queries', 'arcache', @$recreated;
+	my $scans = join '', map {
+		" + coalesce(pg_stat_get_xact_numscans(to_regclass(''$_'')) + pg_stat_get_xact_numscans(to_regclass(''${_}_pkey'')), 0)"
+	} @$recreated;
+	my $list = join ', ', map { "\$query\$$_\$query\$" } @$queries;
+
+	return qq(
+		CREATE TABLE queries (n int PRIMARY KEY, params int, query text);
+		INSERT INTO queries SELECT ordinality,
+			CASE WHEN query ~ '\\\$2' THEN 2 WHEN query ~ '\\\$1' THEN 1 ELSE 0 END, query
+			FROM unnest(ARRAY[$list]) WITH ORDINALITY AS q (query, ordinality);
+		DO \$\$ BEGIN
+			EXECUTE format('CREATE FUNCTION scans() RETURNS bigint LANGUAGE plpgsql AS %L', 'BEGIN RETURN ' ||
+				(SELECT string_agg(format('pg_stat_get_xact_numscans(%s)', oid), ' + ') FROM pg_class
+					WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'm', 'i') AND relname !~ '^($not)') ||
+				'$scans; END');
+		END \$\$;
+	);
+}
+
 # A server and what the environment says.
 #   seconds, reads   unless the environment says otherwise
 #   conf             further settings
 #   schema           tables and functions
 #   kinds            of reads
+#   queries          to be read by check_query(); and of their tables,
+#   recreated        those that do not stay
+#   init             arguments of the node's init()
 sub new
 {
 	my ($class, %arg) = @_;
@@ -117,8 +217,10 @@ sub new
 
 	diag "seed $self->{seed}" if $ENV{ARCACHE_SEED};
 	note "seed $self->{seed}";
-	$self->{node} = arcache_node('main', conf => $conf . ($arg{conf} // ''));
+	$self->{node} = arcache_node('main', conf => $conf . ($arg{conf} // ''), init => $arg{init});
 	$self->{node}->safe_psql('postgres', $functions . tally_sequences(@{ $arg{kinds} }) . $arg{schema});
+	$self->{node}->safe_psql('postgres', query_tables($arg{queries}, $arg{recreated} // []) . $query_checks)
+	  if $arg{queries};
 	$self->{watcher} = session($self->{node});
 	return $self;
 }
@@ -167,8 +269,8 @@ sub script_options
 sub start_crew
 {
 	my ($self, $crew, $number, $seconds) = @_;
-	my $node = $self->{node};
-	my $log = $node->basedir . "/pgbench-$self->{slices}-$number.log";
+	my $node = $crew->{node} // $self->{node};
+	my $log = $self->{node}->basedir . "/pgbench-$self->{slices}-$number.log";
 
 	return {
 		endless => $crew->{endless},
@@ -237,7 +339,7 @@ sub run_slice
 }
 
 # Run crews until there was enough, or an error.
-#   crews   => list of { clients, mode, endless, scripts }
+#   crews   => list of { clients, mode, endless, scripts, node }
 #   so_far  => tells how many reads were made
 #   look    => called now and then with a session
 sub run
@@ -286,6 +388,14 @@ sub report
 }
 
 # -- the end -----------------------------------------------------------------------
+
+# Read all the queries in all ways.
+sub query_checks
+{
+	my ($self) = @_;
+
+	return map { ($_, "SELECT string_agg(check_query('$_', q, 1, 26)::text, '') FROM generate_series(1, n_queries()) q") } @query_kinds;
+}
 
 # Is all in order?  The checks are statements that return nothing.
 sub finish
