@@ -18,6 +18,9 @@
 #
 # make test-sanitize runs tests under memory checkers, on servers built for them.
 #
+# make test-oracle SECONDS=60 SEED=1 MUTANTS=1 compares random reads with what they
+# are without the cache; and that it would find mistakes: see test/oracle/run.
+#
 # make test SUITES="regress isolation tap model symbols" picks suites;
 # make test TESTS="name ..." picks single tests by their names below.
 
@@ -95,10 +98,10 @@ OBJS = \
 REGRESS = values transactions patterns queries rows relationships orm_guide cacheability tracking privileges settings bad_input loopholes keys key_precision transparent transparent_rls transparent_ddl force transparent_review transparent_cursors statements images
 
 # test/specs/NAME.spec with test/expected/NAME.out
-ISOLATION = alter ddl-race delete-fill enable-race fill-commit flight-deadlock flight-uncacheable flight if-absent inherit long-xid matview old-snapshot own-write partition prepared recreate relations revoke ring rows savepoint serializable set-depends set-fill set-strangers tags truncate ttl-own-write untrack values-prepared values writers rows-by-key relationships key-precision key-snapshot key-prepared key-own-write key-escalation key-cascade key-partition key-inherit key-conflict key-null key-join key-enable ancestors transparent
+ISOLATION = alter ddl-race delete-fill enable-race fill-commit flight-deadlock flight-uncacheable flight if-absent inherit long-xid matview old-snapshot own-write partition prepared recreate relations revoke ring rows savepoint serializable set-depends set-fill set-strangers tags truncate ttl-own-write untrack values-prepared values writers rows-by-key relationships key-precision key-snapshot key-prepared key-own-write key-escalation key-cascade key-partition key-inherit key-conflict key-null key-twice key-join key-enable ancestors transparent
 
 # test/t/NAME.pl
-TAP = preload restart full terminate stampede janitor owners standby logical dump random random_keys clients statements pieces
+TAP = preload restart full terminate stampede janitor owners standby logical dump oracle oracle_logical random_keys clients statements pieces
 
 # Each test stands alone: the extension is there when it begins.
 REGRESS_OPTS = --load-extension=$(EXTENSION)
@@ -129,7 +132,7 @@ override with_llvm = no
 EXTRA_CLEAN = $(OBJS:.o=.d) build
 
 # These bring what they need along, so they work without PGXS.
-ifneq (,$(filter-out demo test test-core test-matrix test-sanitize,$(or $(MAKECMDGOALS),all)))
+ifneq (,$(filter-out demo test test-core test-oracle test-matrix test-sanitize,$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq (,$(wildcard $(PGXS)))
@@ -142,7 +145,7 @@ $(OBJS): %.o: %.c Makefile
 -include $(OBJS:.o=.d)
 endif
 
-.PHONY: demo test test-core test-matrix test-sanitize
+.PHONY: demo test test-core test-oracle test-matrix test-sanitize
 
 demo:
 	@test/demo/run
@@ -160,3 +163,7 @@ test-sanitize:
 
 test-core:
 	@test/core/run
+
+# (SECONDS means something else to a shell.)
+test-oracle:
+	@ARCACHE_SECONDS='$(or $(SECONDS),60)' ARCACHE_SEED='$(SEED)' MUTANTS='$(MUTANTS)' test/oracle/run

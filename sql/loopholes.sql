@@ -145,6 +145,19 @@ RESET ROLE;
 \set VERBOSITY default
 SELECT pg_get_viewdef('arcache_stats') ~ '::numeric[^;]*/[^;]*::numeric' AS divides_numeric_by_numeric;
 
+-- A setting that was there in a transaction that has ended is empty; to a new
+-- session it is missing, which is another thing.
+BEGIN;
+SELECT set_config('my.passing', 'x', true);
+COMMIT;
+SELECT arcache_get_or_set('passing', 'SELECT current_setting(''my.passing'', true) AS v FROM base LIMIT 1');
+SELECT arcache_get_or_set('missing', 'SELECT current_setting(''my.missing'', true) AS v FROM base LIMIT 1');
+\c -
+SET client_min_messages = warning;
+SELECT arcache_get_or_set('passing', 'SELECT current_setting(''my.passing'', true) AS v FROM base LIMIT 1');
+SELECT set_config('my.missing', 'x', true);
+SELECT arcache_get_or_set('missing', 'SELECT current_setting(''my.missing'', true) AS v FROM base LIMIT 1');
+
 SELECT count(arcache_clear());
 SET ROLE arcache_reader;
 SELECT count(arcache_clear());

@@ -106,6 +106,23 @@ arc_environment_equals(const char *environment, uint32 length)
 	return equal;
 }
 
+/*
+ * The value that current_setting(name, true) tells apart from others: NULL if
+ * there is no such setting.  One without a value, such as a custom setting that
+ * was set in a transaction that has ended, is an empty string to it.
+ */
+static const char *
+value_of_setting(const char *name)
+{
+	const char *value = GetConfigOption(name, true, false);
+
+	if (value != NULL)
+		return value;
+	if (GetConfigOptionFlags(name, true) & GUC_SUPERUSER_ONLY)
+		return "";
+	return GetConfigOptionByName(name, NULL, true);
+}
+
 /* A missing setting differs from an empty one. */
 void
 arc_environment_capture(StringInfo to, List *names)
@@ -115,7 +132,7 @@ arc_environment_capture(StringInfo to, List *names)
 	foreach(lc, names)
 	{
 		const char *name = lfirst(lc);
-		const char *value = GetConfigOption(name, true, false);
+		const char *value = value_of_setting(name);
 
 		append_text(to, name);
 		appendStringInfoChar(to, value ? '=' : '?');
@@ -133,7 +150,7 @@ arc_environment_matches(const char *captured, uint32 length)
 	{
 		const char *name = at;
 		const char *was = name + strlen(name) + 1;
-		const char *now = GetConfigOption(name, true, false);
+		const char *now = value_of_setting(name);
 
 		if ((now != NULL) != (*was == '='))
 			return false;
