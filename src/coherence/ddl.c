@@ -37,6 +37,7 @@
 #include "coherence/writeset.h"
 #include "commands/dbcommands.h"
 #include "nodes/parsenodes.h"
+#include "storage/ipc.h"
 #include "storage/procarray.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
@@ -457,20 +458,25 @@ still_in_progress(uint64 xid)
 static void
 watch_start(PreparedWatch *watch, ArcToken token)
 {
+	bool		close;
+
 	watch->token = token;
 	arc_slot_read(token, &watch->before);
 	watch->unknown = Max(watch->before.hard, watch->before.unknown) >=
 		arc_oldest_running();
-	watch->closed = watch->unknown;
+	close = watch->unknown;
 	for (int k = 0; k < ARC_RING_SIZE; k++)
 	{
 		if (still_in_progress(watch->before.ring[k]))
-			watch->closed = true;
+			close = true;
 		else
 			watch->before.ring[k] = 0;
 	}
-	if (watch->closed)
+	if (close)
+	{
 		arc_slot_close(token);
+		watch->closed = true;
+	}
 }
 
 static void
@@ -486,6 +492,38 @@ watch_end(PreparedWatch *watch)
 	if (ended)
 		arc_slot_bump(watch->token);
 	arc_slot_reopen(watch->token);
+	watch->closed = false;
+}
+
+static PreparedWatch watches[2];
+
+static void
+watches_end(void)
+{
+	for (int i = 0; i < lengthof(watches); i++)
+		watch_end(&watches[i]);
+}
+
+static void
+watches_end_at_exit(int code, Datum arg)
+{
+	watches_end();
+}
+
+/*
+ * A session that is terminated meanwhile must reopen the slots, too.  (The
+ * server registers a callback of its own meanwhile, so this one has to stay.)
+ */
+static void
+watches_start(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		before_shmem_exit(watches_end_at_exit, (Datum) 0);
+	registered = true;
+	watch_start(&watches[0], arc_token_definitions(MyDatabaseId));
+	watch_start(&watches[1], arc_token_roles());
 }
 
 /* -- hooks ----------------------------------------------------------------- */
@@ -592,20 +630,15 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 
 	if (commits_prepared(stmt))
 	{
-		PreparedWatch definitions;
-		PreparedWatch roles;
-
-		watch_start(&definitions, arc_token_definitions(MyDatabaseId));
-		watch_start(&roles, arc_token_roles());
 		PG_TRY();
 		{
+			watches_start();
 			run_utility(pstmt, source, read_only_tree, context, params,
 						environment, dest, completion);
 		}
 		PG_FINALLY();
 		{
-			watch_end(&definitions);
-			watch_end(&roles);
+			watches_end();
 		}
 		PG_END_TRY();
 		return;
