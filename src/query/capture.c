@@ -314,11 +314,47 @@ arc_image_start(ArcImage *image, TupleDesc desc, Size limit)
 	align(&image->data);
 }
 
-/* Add the row, flattened, to the image; or give the image up as too large. */
+/* Room for so many bytes more, if that can be had without an error. */
+static bool
+make_room(StringInfo data, Size more)
+{
+	Size		room = data->maxlen;
+	char	   *larger;
+
+	if (data->len + more < room)
+		return true;
+	while (data->len + more >= room)
+		room *= 2;
+	room = Min(room, MaxAllocSize);
+	larger = MemoryContextAllocExtended(GetMemoryChunkContext(data->data), room,
+										MCXT_ALLOC_NO_OOM);
+	if (larger == NULL)
+		return false;
+	memcpy(larger, data->data, data->len);
+	pfree(data->data);
+	data->data = larger;
+	data->maxlen = room;
+	return true;
+}
+
+static void
+give_up(ArcImage *image)
+{
+	image->keeping = false;
+	image->too_large = true;
+	pfree(image->data.data);
+	image->data.data = NULL;
+}
+
+/*
+ * Add the row, flattened, to the image; or give the image up as too large, for
+ * the limit or for what memory there is.
+ */
 void
 arc_image_add(ArcImage *image, TupleTableSlot *slot)
 {
 	TupleDesc	desc = slot->tts_tupleDescriptor;
+	Size		size = 0;
 	Datum	   *values;
 	MinimalTuple tuple;
 	int32		length;
@@ -330,19 +366,27 @@ arc_image_add(ArcImage *image, TupleTableSlot *slot)
 	for (int i = 0; i < desc->natts; i++)
 	{
 		values[i] = slot->tts_values[i];
-		if (!slot->tts_isnull[i] && TupleDescAttr(desc, i)->attlen == -1 &&
-			VARATT_IS_EXTERNAL(DatumGetPointer(values[i])))
+		if (slot->tts_isnull[i] || TupleDescAttr(desc, i)->attlen != -1)
+			continue;
+
+		/* What would be given up anyway need not be copied. */
+		size += VARATT_IS_EXTERNAL(DatumGetPointer(values[i])) ?
+			toast_datum_size(values[i]) : VARSIZE_ANY(DatumGetPointer(values[i]));
+		if (size > image->limit)
+		{
+			give_up(image);
+			return;
+		}
+		if (VARATT_IS_EXTERNAL(DatumGetPointer(values[i])))
 			values[i] = PointerGetDatum(detoast_external_attr((struct varlena *)
 															  DatumGetPointer(values[i])));
 	}
 	tuple = arc_compat_form_minimal_tuple(desc, values, slot->tts_isnull);
 	length = tuple->t_len;
-	if (image->data.len + (Size) length + 2 * MAXIMUM_ALIGNOF > image->limit)
+	if (image->data.len + (Size) length + 2 * MAXIMUM_ALIGNOF > image->limit ||
+		!make_room(&image->data, (Size) length + 3 * MAXIMUM_ALIGNOF))
 	{
-		image->keeping = false;
-		image->too_large = true;
-		pfree(image->data.data);
-		image->data.data = NULL;
+		give_up(image);
 		return;
 	}
 	((ImageHeader *) image->data.data)->nrows++;
