@@ -18,6 +18,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/compat.h"
+#include "base/inject.h"
 #include "base/relstats.h"
 #include "base/settings.h"
 #include "catalog/dependency.h"
@@ -411,6 +412,9 @@ xact_callback(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
+			if (dropped_roles != NIL || dropped_relations != NIL)
+				ARC_INJECT_HELD("dropped-commit");
+			ARC_INJECT_FORBID_ERRORS();
 			foreach(lc, dropped_roles)
 			{
 				/* A rolled-back savepoint may have kept the role: ask nothing,
@@ -420,6 +424,7 @@ xact_callback(XactEvent event, void *arg)
 			}
 			foreach(lc, dropped_relations)
 				arc_relstats_forget(MyDatabaseId, lfirst_oid(lc));
+			ARC_INJECT_ALLOW_ERRORS();
 			dropped_roles = dropped_relations = NIL;
 			break;
 		case XACT_EVENT_ABORT:
@@ -626,13 +631,17 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 	mark_effect(effect, relation);
 	arc_force_mark_utility(stmt);
 	if (effect != WRITES_NOTHING)
+	{
+		ARC_INJECT_POINT("utility-before");
 		existing = created_child(stmt);
+	}
 
 	if (commits_prepared(stmt))
 	{
 		PG_TRY();
 		{
 			watches_start();
+			ARC_INJECT_POINT("commit-prepared");
 			run_utility(pstmt, source, read_only_tree, context, params,
 						environment, dest, completion);
 		}
@@ -664,6 +673,7 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 	{
 		mark_effect(effect, relation);
 		adopt_children(stmt, existing);
+		ARC_INJECT_POINT("utility-after");
 	}
 	arc_force_mark_utility(stmt);
 	if (OidIsValid(dropped_database) && owner_gone)
@@ -723,6 +733,8 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 		!IsTransactionState() || IsBinaryUpgrade)
 		return;
 
+	if (class == TriggerRelationId || class == RelationRelationId)
+		ARC_INJECT_POINT("object-access");
 	if (class == TriggerRelationId)
 	{
 		Oid			relid = trigger_relation(object);

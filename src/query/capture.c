@@ -13,6 +13,7 @@
 #include "access/detoast.h"
 #include "access/htup_details.h"
 #include "base/compat.h"
+#include "base/inject.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/execdesc.h"
@@ -120,6 +121,7 @@ jsonb_receive(TupleTableSlot *slot, DestReceiver *self)
 	Jsonb	   *object = DatumGetJsonbP(FunctionCall1(&receiver->to_jsonb, row));
 	JsonbValue	element;
 
+	ARC_INJECT_POINT("capture-object");
 	JsonbToJsonbValue(object, &element);
 	(void) pushJsonbValue(&receiver->state, WJB_ELEM, &element);
 	pfree(DatumGetPointer(row));
@@ -326,8 +328,9 @@ make_room(StringInfo data, Size more)
 	while (data->len + more >= room)
 		room *= 2;
 	room = Min(room, MaxAllocSize);
-	larger = MemoryContextAllocExtended(GetMemoryChunkContext(data->data), room,
-										MCXT_ALLOC_NO_OOM);
+	larger = ARC_INJECT_FAILS("capture-grow") ? NULL :
+		MemoryContextAllocExtended(GetMemoryChunkContext(data->data), room,
+								   MCXT_ALLOC_NO_OOM);
 	if (larger == NULL)
 		return false;
 	memcpy(larger, data->data, data->len);
@@ -433,6 +436,7 @@ rows_receive(TupleTableSlot *slot, DestReceiver *self)
 	RowsReceiver *receiver = (RowsReceiver *) self;
 	MemoryContext old;
 
+	ARC_INJECT_POINT("capture-row");
 	if (receiver->target != NULL)
 		put_row(receiver->target, slot);
 	old = MemoryContextSwitchTo(receiver->per_row);

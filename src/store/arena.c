@@ -61,6 +61,7 @@
  */
 #include "postgres.h"
 
+#include "base/inject.h"
 #include "port/pg_bitutils.h"
 #include "storage/lwlock.h"
 #include "store/arena.h"
@@ -529,6 +530,10 @@ arc_arena_alloc(Size min, Size max, uint32 hint, Size *got)
 	ArcRef		ref;
 
 	Assert(min <= max);
+
+	*got = 0;
+	if (ARC_INJECT_FAILS("arena-alloc"))
+		return ARC_REF_NONE;
 
 	ref = alloc_whole(max_units, hint);
 	if (ref == ARC_REF_NONE)
