@@ -94,6 +94,11 @@ OBJS = \
 	src/api/views.o \
 	src/worker/janitor.o
 
+# A library for tests in which things can be made to go wrong: base/inject.h.
+ifdef ARC_INJECT
+OBJS += src/base/inject.o
+endif
+
 # sql/NAME.sql with expected/NAME.out
 REGRESS = values transactions patterns queries rows relationships orm_guide cacheability tracking privileges settings bad_input loopholes keys key_precision transparent transparent_rls transparent_ddl force transparent_review transparent_cursors statements images
 
@@ -101,7 +106,10 @@ REGRESS = values transactions patterns queries rows relationships orm_guide cach
 ISOLATION = alter ddl-race delete-fill enable-race fill-commit flight-deadlock flight-uncacheable flight if-absent inherit long-xid matview old-snapshot own-write partition prepared recreate relations revoke ring rows savepoint serializable set-depends set-fill set-strangers tags truncate ttl-own-write untrack values-prepared values writers rows-by-key relationships key-precision key-snapshot key-prepared key-own-write key-escalation key-cascade key-partition key-inherit key-conflict key-null key-twice key-join key-enable ancestors transparent
 
 # test/t/NAME.pl
-TAP = preload restart full terminate stampede janitor owners standby logical dump oracle oracle_logical random_keys clients statements pieces
+TAP = preload restart full terminate stampede janitor owners standby logical dump oracle oracle_logical random_keys clients statements pieces faults faults_waiting faults_crash faults_limits
+
+# Those of them that need a library with points of injection
+INJECT = faults faults_waiting faults_crash
 
 # Each test stands alone: the extension is there when it begins.
 REGRESS_OPTS = --load-extension=$(EXTENSION)
@@ -115,7 +123,7 @@ endif
 # The server's own headers are clean but for the warnings switched off here.
 # "make WERROR=" lets a compiler newer than ours have its say and go on.
 WERROR = -Werror
-PG_CPPFLAGS = -I$(srcdir)/src
+PG_CPPFLAGS = -I$(srcdir)/src $(if $(ARC_INJECT),-DARC_INJECT)
 PG_CFLAGS = -Wall -Wextra $(WERROR) \
 	-Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
 	-MMD -MP
@@ -129,7 +137,7 @@ SHLIB_EXPORTS = src/exports.txt
 # to win, and the build needs no clang of the server's own version.
 override with_llvm = no
 
-EXTRA_CLEAN = $(OBJS:.o=.d) build
+EXTRA_CLEAN = $(OBJS:.o=.d) src/base/inject.[od] build
 
 # These bring what they need along, so they work without PGXS.
 ifneq (,$(filter-out demo test test-core test-oracle test-matrix test-sanitize,$(or $(MAKECMDGOALS),all)))
@@ -150,7 +158,7 @@ endif
 demo:
 	@test/demo/run
 
-LISTS = REGRESS='$(REGRESS)' ISOLATION='$(ISOLATION)' TAP='$(TAP)' OBJS='$(OBJS)'
+LISTS = REGRESS='$(REGRESS)' ISOLATION='$(ISOLATION)' TAP='$(TAP)' INJECT='$(INJECT)' OBJS='$(OBJS)'
 
 test:
 	@$(LISTS) test/run

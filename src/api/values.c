@@ -13,6 +13,7 @@
 #include "access/xlog.h"
 #include "api/arguments.h"
 #include "api/entries.h"
+#include "base/inject.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "cache/cache.h"
@@ -448,6 +449,7 @@ make_counter(const ArcKey *key, ArcSharedEntry *seen, bool keeps, int64 value,
 	guard.seen = seen;
 	guard.counter = entry;
 	arc_pin_remember(entry, ARC_HOLD_OWNED);
+	ARC_INJECT_POINT("counter-created");
 	linked = arc_store_insert(entry, guard_counter, &guard);
 	arc_pin_forget(entry, ARC_HOLD_OWNED);
 	if (linked)

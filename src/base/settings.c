@@ -13,6 +13,7 @@
 #include <float.h>
 #include <limits.h>
 
+#include "base/inject.h"
 #include "base/settings.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
@@ -151,6 +152,8 @@ arc_settings_define(void)
 							"After that the session computes for itself. 0 does not wait.",
 							&arc_wait_timeout, 10000, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	ARC_INJECT_DEFINE();
 
 	/* Without arcache.memory defined, a line for it would look like an error. */
 	if (process_shared_preload_libraries_in_progress)

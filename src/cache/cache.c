@@ -17,6 +17,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/compat.h"
+#include "base/inject.h"
 #include "base/relstats.h"
 #include "base/settings.h"
 #include "base/statements.h"
@@ -246,6 +247,7 @@ arc_cache_find(const ArcReader *reader, const ArcKey *key,
 	if (entry == NULL)
 		return NULL;
 	arc_pin_remember(entry, ARC_HOLD_PIN);
+	ARC_INJECT_POINT("cache-pinned");
 
 	if (is_same_question(arc_meta_of(entry), identity))
 	{
@@ -276,6 +278,7 @@ arc_cache_count_hit(ArcSharedEntry *entry)
 	const ArcMeta *meta = arc_meta_of(entry);
 
 	arc_store_touch(entry);
+	ARC_INJECT_POINT("hit-count");
 	arc_stats_count(ARC_HITS);
 	arc_stats_add(ARC_TIME_SAVED, (uint64) entry->cost);
 	arc_cache_count_relations(arc_meta_dependencies(meta), meta->ndependencies,
@@ -298,6 +301,7 @@ arc_fill_open(ArcFill *fill, const ArcReader *reader, const ArcKey *key)
 	fill->keys_seq = arc_slot_seq(arc_token_keys(key->database, key->role));
 	fill->definitions_seq = arc_slot_seq(arc_token_definitions(key->database));
 	fill->roles_seq = arc_slot_seq(arc_token_roles());
+	ARC_INJECT_POINT("fill-open");
 
 	/*
 	 * What we captured belongs to the definitions as of now; see them so, even
@@ -326,6 +330,7 @@ guard_insert(void *arg, ArcSharedEntry *existing)
 	ArcFill    *fill = arg;
 	const ArcKey *key = &fill->key;
 
+	ARC_INJECT_POINT("fill-guard");
 	return is_settled(fill, arc_token_key(key->database, key->role, key->name,
 										  key->length), fill->key_seq) &&
 		is_settled(fill, arc_token_keys(key->database, key->role), fill->keys_seq);
@@ -424,6 +429,7 @@ arc_fill_publish(ArcFill *fill, const ArcResult *result)
 		.token = arc_token_roles(), .kind = ARC_DEPENDS_ON_ROLES
 	};
 
+	ARC_INJECT_POINT("fill-settle");
 	if (!arc_fill_settle(fill, dependencies, n))
 	{
 		arc_stats_count(ARC_REJECTED_STALE_FILL);
@@ -472,7 +478,9 @@ arc_fill_publish(ArcFill *fill, const ArcResult *result)
 
 	/* The guard may have to read the process array, which may allocate. */
 	arc_pin_remember(entry, ARC_HOLD_OWNED);
+	ARC_INJECT_POINT("fill-created");
 	linked = arc_store_insert(entry, guard_insert, fill);
+	ARC_INJECT_HELD("fill-linked");
 	arc_pin_forget(entry, ARC_HOLD_OWNED);
 	if (!linked)
 	{
@@ -480,6 +488,7 @@ arc_fill_publish(ArcFill *fill, const ArcResult *result)
 		arc_stats_count(ARC_REJECTED_STALE_FILL);
 		return false;
 	}
+	ARC_INJECT_POINT("fill-count");
 	arc_stats_count(ARC_FILLS);
 	arc_cache_count_relations(result->dependencies, result->ndependencies, ARC_REL_FILLS);
 	return true;

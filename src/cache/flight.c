@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/compat.h"
+#include "base/inject.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "cache/flight.h"
@@ -69,7 +70,9 @@ wait_for(const LOCKTAG *tag, int limit)
 	PG_TRY();
 	{
 		LockTimeout = limit;
+		ARC_INJECT_POINT("flight-wait");
 		(void) LockAcquire(tag, ExclusiveLock, false, false);
+		ARC_INJECT_POINT("flight-waited");
 		LockTimeout = saved_timeout;
 		ReleaseCurrentSubTransaction();
 	}
@@ -123,15 +126,22 @@ arc_flight_enter(const ArcKey *key)
 		return ARC_FLIGHT_ALONE;
 
 	flight_tag(&tag, key);
-	if (lock_if_available(&tag))
+	ARC_INJECT_POINT("flight-enter");
+	if (!ARC_INJECT_FAILS("flight-lock") && lock_if_available(&tag))
+	{
+		ARC_INJECT_POINT("flight-leads");
 		return ARC_FLIGHT_LEADS;
+	}
 
 	limit = wait_limit();
 	if (limit == 0)
 		return ARC_FLIGHT_ALONE;
 	arc_stats_count(ARC_WAITS);
 	if (wait_for(&tag, limit))
+	{
+		ARC_INJECT_POINT("flight-follows");
 		return ARC_FLIGHT_FOLLOWS;
+	}
 	arc_stats_count(ARC_WAIT_TIMEOUTS);
 	return ARC_FLIGHT_ALONE;
 }
@@ -145,7 +155,9 @@ arc_flight_leave(const ArcKey *key, ArcFlight flight)
 	if (flight == ARC_FLIGHT_ALONE)
 		return;
 	flight_tag(&tag, key);
+	ARC_INJECT_POINT("flight-leave");
 	CurrentResourceOwner = CurTransactionResourceOwner;
 	(void) LockRelease(&tag, ExclusiveLock, false);
 	CurrentResourceOwner = owner;
+	ARC_INJECT_POINT("flight-left");
 }

@@ -15,6 +15,7 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "base/inject.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "cache/glob.h"
@@ -268,6 +269,7 @@ arc_pending_set(const ArcEntrySpec *spec)
 		continue;
 	while ((entry = arc_store_create(spec)) == NULL && give_up_oldest())
 		continue;
+	ARC_INJECT_HELD("set-created");
 	add_key_op(target, entry);
 	arc_stats_count(entry ? ARC_SETS : ARC_REJECTED_FULL);
 	return entry != NULL;
@@ -290,6 +292,7 @@ arc_pending_delete(const ArcKey *key)
 	start();
 	(void) new_op();
 	need_xid();
+	ARC_INJECT_POINT("delete");
 	add_key_op(enter_key(key), NULL);
 }
 
@@ -306,6 +309,7 @@ arc_pending_delete_pattern(Oid role, uint32 spaces, const char *pattern, int len
 	memcpy(copy, pattern, length);
 	need_xid();
 	old = MemoryContextSwitchTo(context);
+	ARC_INJECT_POINT("delete-pattern");
 	patterns = lappend_int(patterns, nops);
 	MemoryContextSwitchTo(old);
 
@@ -396,6 +400,7 @@ for_each_covered(void (*apply) (ArcSharedEntry *entry))
 	while ((entry = arc_scan_next(scan)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
+		ARC_INJECT_POINT("sets-scan");
 		if (is_covered(entry))
 			apply(entry);
 	}
@@ -630,6 +635,7 @@ before_commit(bool keep_sets)
 
 	if (nops == 0)
 		return;
+	ARC_INJECT_POINT("sets-precommit");
 	if (!keep_sets)
 		need_xid();
 	xid = arc_writeset_xid();
@@ -645,14 +651,18 @@ before_commit(bool keep_sets)
 			arc_stats_count(ARC_REJECTED_STALE_FILL);
 		}
 	}
+	ARC_INJECT_POINT("sets-settled");
 	if (xid != 0)
 	{
 		touch_guards(xid);
+		ARC_INJECT_POINT("sets-touched");
 		fence_xid = xid;
 		fenced = true;
 		for_each_named(fence);
+		ARC_INJECT_POINT("sets-fenced");
 		for_each_covered(fence);
 	}
+	ARC_INJECT_POINT("sets-ready");
 }
 
 static void
@@ -664,6 +674,7 @@ at_commit(void)
 		forget_all();
 		return;
 	}
+	ARC_INJECT_HELD("sets-commit");
 	if (!fenced)
 		touch_guards(0);
 	for_each_doomed(remove_linked);
@@ -685,6 +696,7 @@ at_commit(void)
 			else
 				(void) arc_store_remove(&op->target->key);
 		}
+		ARC_INJECT_HELD("sets-applied");
 	}
 	forget_all();
 }
@@ -692,6 +704,8 @@ at_commit(void)
 static void
 at_abort(void)
 {
+	if (nops > 0)
+		ARC_INJECT_HELD("sets-abort");
 	if (nops > 0 && fenced)
 	{
 		for_each_named(unfence);
@@ -712,13 +726,21 @@ xact_callback(XactEvent event, void *arg)
 			before_commit(false);
 			break;
 		case XACT_EVENT_COMMIT:
+			ARC_INJECT_FORBID_ERRORS();
 			at_commit();
+			ARC_INJECT_ALLOW_ERRORS();
 			break;
 		case XACT_EVENT_ABORT:
+			ARC_INJECT_FORBID_ERRORS();
 			at_abort();
+			ARC_INJECT_ALLOW_ERRORS();
 			break;
 		case XACT_EVENT_PREPARE:
+			if (nops > 0)
+				ARC_INJECT_HELD("sets-prepared");
+			ARC_INJECT_FORBID_ERRORS();
 			forget_all();
+			ARC_INJECT_ALLOW_ERRORS();
 			break;
 		default:
 			break;
@@ -731,6 +753,8 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 {
 	int			level = GetCurrentTransactionNestLevel();
 
+	if (nops > 0 && ops[nops - 1].level >= level)
+		ARC_INJECT_HELD("sets-subxact");
 	if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
 		for (int i = nops - 1; i >= 0 && ops[i].level >= level; i--)

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/inject.h"
 #include "cache/pin.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -91,6 +92,7 @@ arc_pin_forget(ArcSharedEntry *entry, ArcHold hold)
 void
 arc_pin_release(ArcSharedEntry *entry)
 {
+	ARC_INJECT_POINT("pin-release");
 	forget(entry, ARC_HOLD_PIN);
 	arc_store_unpin(entry);
 }
@@ -152,6 +154,7 @@ release_callback(ResourceReleasePhase phase, bool isCommit, bool isTopLevel, voi
 		if (gone.owner != CurrentResourceOwner)
 			continue;
 		held[i] = held[--nheld];
+		ARC_INJECT_HELD("pin-give-back");
 		give_back(&gone);
 	}
 }

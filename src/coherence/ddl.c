@@ -18,6 +18,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/compat.h"
+#include "base/inject.h"
 #include "base/relstats.h"
 #include "base/settings.h"
 #include "catalog/dependency.h"
@@ -37,6 +38,7 @@
 #include "coherence/writeset.h"
 #include "commands/dbcommands.h"
 #include "nodes/parsenodes.h"
+#include "storage/ipc.h"
 #include "storage/procarray.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
@@ -410,6 +412,9 @@ xact_callback(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
+			if (dropped_roles != NIL || dropped_relations != NIL)
+				ARC_INJECT_HELD("dropped-commit");
+			ARC_INJECT_FORBID_ERRORS();
 			foreach(lc, dropped_roles)
 			{
 				/* A rolled-back savepoint may have kept the role: ask nothing,
@@ -419,6 +424,7 @@ xact_callback(XactEvent event, void *arg)
 			}
 			foreach(lc, dropped_relations)
 				arc_relstats_forget(MyDatabaseId, lfirst_oid(lc));
+			ARC_INJECT_ALLOW_ERRORS();
 			dropped_roles = dropped_relations = NIL;
 			break;
 		case XACT_EVENT_ABORT:
@@ -457,20 +463,25 @@ still_in_progress(uint64 xid)
 static void
 watch_start(PreparedWatch *watch, ArcToken token)
 {
+	bool		close;
+
 	watch->token = token;
 	arc_slot_read(token, &watch->before);
 	watch->unknown = Max(watch->before.hard, watch->before.unknown) >=
 		arc_oldest_running();
-	watch->closed = watch->unknown;
+	close = watch->unknown;
 	for (int k = 0; k < ARC_RING_SIZE; k++)
 	{
 		if (still_in_progress(watch->before.ring[k]))
-			watch->closed = true;
+			close = true;
 		else
 			watch->before.ring[k] = 0;
 	}
-	if (watch->closed)
+	if (close)
+	{
 		arc_slot_close(token);
+		watch->closed = true;
+	}
 }
 
 static void
@@ -486,6 +497,38 @@ watch_end(PreparedWatch *watch)
 	if (ended)
 		arc_slot_bump(watch->token);
 	arc_slot_reopen(watch->token);
+	watch->closed = false;
+}
+
+static PreparedWatch watches[2];
+
+static void
+watches_end(void)
+{
+	for (int i = 0; i < lengthof(watches); i++)
+		watch_end(&watches[i]);
+}
+
+static void
+watches_end_at_exit(int code, Datum arg)
+{
+	watches_end();
+}
+
+/*
+ * A session that is terminated meanwhile must reopen the slots, too.  (The
+ * server registers a callback of its own meanwhile, so this one has to stay.)
+ */
+static void
+watches_start(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		before_shmem_exit(watches_end_at_exit, (Datum) 0);
+	registered = true;
+	watch_start(&watches[0], arc_token_definitions(MyDatabaseId));
+	watch_start(&watches[1], arc_token_roles());
 }
 
 /* -- hooks ----------------------------------------------------------------- */
@@ -588,24 +631,23 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 	mark_effect(effect, relation);
 	arc_force_mark_utility(stmt);
 	if (effect != WRITES_NOTHING)
+	{
+		ARC_INJECT_POINT("utility-before");
 		existing = created_child(stmt);
+	}
 
 	if (commits_prepared(stmt))
 	{
-		PreparedWatch definitions;
-		PreparedWatch roles;
-
-		watch_start(&definitions, arc_token_definitions(MyDatabaseId));
-		watch_start(&roles, arc_token_roles());
 		PG_TRY();
 		{
+			watches_start();
+			ARC_INJECT_POINT("commit-prepared");
 			run_utility(pstmt, source, read_only_tree, context, params,
 						environment, dest, completion);
 		}
 		PG_FINALLY();
 		{
-			watch_end(&definitions);
-			watch_end(&roles);
+			watches_end();
 		}
 		PG_END_TRY();
 		return;
@@ -631,6 +673,7 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 	{
 		mark_effect(effect, relation);
 		adopt_children(stmt, existing);
+		ARC_INJECT_POINT("utility-after");
 	}
 	arc_force_mark_utility(stmt);
 	if (OidIsValid(dropped_database) && owner_gone)
@@ -690,6 +733,8 @@ object_access(ObjectAccessType access, Oid class, Oid object, int sub, void *arg
 		!IsTransactionState() || IsBinaryUpgrade)
 		return;
 
+	if (class == TriggerRelationId || class == RelationRelationId)
+		ARC_INJECT_POINT("object-access");
 	if (class == TriggerRelationId)
 	{
 		Oid			relid = trigger_relation(object);

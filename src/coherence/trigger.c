@@ -19,6 +19,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/inject.h"
 #include "base/relstats.h"
 #include "base/settings.h"
 #include "catalog/pg_class.h"
@@ -57,6 +58,7 @@ mark_relation(Oid relid, int flags)
 static void
 escalate(Oid relid)
 {
+	ARC_INJECT_POINT("escalate");
 	mark_bulk(relid, 0);
 	arc_relstats_count(relid, ARC_REL_ESCALATIONS, 1);
 }
@@ -167,6 +169,7 @@ arcache_track(PG_FUNCTION_ARGS)
 	timed = calls++ % TIMED_EVERY == 0;
 	if (timed)
 		INSTR_TIME_SET_CURRENT(start);
+	ARC_INJECT_POINT(TRIGGER_FIRED_FOR_ROW(data->tg_event) ? "trigger-row" : "trigger-statement");
 	if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
 		mark_row(data);
 	else

@@ -22,6 +22,7 @@
 
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/inject.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "coherence/slots.h"
@@ -93,7 +94,9 @@ register_mark(WriteMark *mark, uint64 xid)
 		arc_slot_close(mark->token);
 		mark->flags |= WRITE_CLOSED;
 	}
+	ARC_INJECT_POINT("register");
 	arc_slot_register(mark->token, xid, (mark->flags & ARC_WRITE_STRICT) != 0);
+	ARC_INJECT_POINT("registered");
 	arc_stats_count(ARC_INVALIDATIONS);
 	if (mark->kind != ARC_WRITES_OTHER && on_registered)
 		on_registered(mark->kind, mark->relid);
@@ -145,6 +148,7 @@ arc_writeset_mark_relation(ArcToken token, int flags, ArcWriteKind kind, Oid rel
 		deepest = 0;
 	}
 
+	ARC_INJECT_POINT("mark");
 	mark = markset_insert(marks, token, &found);
 	mark->latest = ++moment;
 	all_flags |= flags;
@@ -168,6 +172,7 @@ arc_writeset_mark_relation(ArcToken token, int flags, ArcWriteKind kind, Oid rel
 	else
 		return;
 	deepest = Max(deepest, level);
+	ARC_INJECT_POINT("marked");
 
 	if (registered)
 	{
@@ -316,18 +321,28 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_COMMIT:
 			reserve_late_bumps();
 			register_all();
+			if (marks != NULL)
+				ARC_INJECT_POINT("writes-precommit");
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			register_all();
+			if (marks != NULL)
+				ARC_INJECT_POINT("writes-preprepare");
 			break;
 		case XACT_EVENT_COMMIT:
 			/* late_bumps stay until our locks have been released */
+			if (marks != NULL)
+				ARC_INJECT_HELD("writes-commit");
 			forget_all();
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
+			if (marks != NULL)
+				ARC_INJECT_HELD(event == XACT_EVENT_ABORT ? "writes-abort" : "writes-prepared");
+			ARC_INJECT_FORBID_ERRORS();
 			reopen_all();
 			forget_all();
+			ARC_INJECT_ALLOW_ERRORS();
 			break;
 		default:
 			break;
@@ -339,6 +354,8 @@ release_callback(ResourceReleasePhase phase, bool isCommit, bool isTopLevel, voi
 {
 	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !isTopLevel || nlate_bumps == 0)
 		return;
+	ARC_INJECT_HELD("writes-bump");
+	ARC_INJECT_FORBID_ERRORS();
 	if (isCommit)
 	{
 		for (int i = 0; i < nlate_bumps; i++)
@@ -348,6 +365,7 @@ release_callback(ResourceReleasePhase phase, bool isCommit, bool isTopLevel, voi
 				arc_slot_reopen(late_bumps[i]);
 		}
 	}
+	ARC_INJECT_ALLOW_ERRORS();
 	nlate_bumps = 0;
 	late_bumps = NULL;
 }
@@ -365,6 +383,8 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 	if (marks == NULL || deepest < level)
 		return;
 
+	ARC_INJECT_HELD("writes-subxact");
+	ARC_INJECT_FORBID_ERRORS();
 	markset_start_iterate(marks, &scan);
 	while ((mark = markset_iterate(marks, &scan)) != NULL)
 	{
@@ -378,6 +398,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 		nkeys -= mark->kind == ARC_WRITES_KEY;
 		markset_delete_item(marks, mark);
 	}
+	ARC_INJECT_ALLOW_ERRORS();
 	deepest = level - 1;
 }
 

@@ -13,6 +13,7 @@
 #include "access/detoast.h"
 #include "access/htup_details.h"
 #include "base/compat.h"
+#include "base/inject.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/execdesc.h"
@@ -120,6 +121,7 @@ jsonb_receive(TupleTableSlot *slot, DestReceiver *self)
 	Jsonb	   *object = DatumGetJsonbP(FunctionCall1(&receiver->to_jsonb, row));
 	JsonbValue	element;
 
+	ARC_INJECT_POINT("capture-object");
 	JsonbToJsonbValue(object, &element);
 	(void) pushJsonbValue(&receiver->state, WJB_ELEM, &element);
 	pfree(DatumGetPointer(row));
@@ -316,6 +318,39 @@ arc_image_start(ArcImage *image, TupleDesc desc, Size limit)
 	align(&image->data);
 }
 
+/* Room for so many bytes more, if that can be had without an error. */
+static bool
+make_room(StringInfo data, Size more)
+{
+	Size		room = data->maxlen;
+	char	   *larger;
+
+	if (data->len + more < room)
+		return true;
+	while (data->len + more >= room)
+		room *= 2;
+	room = Min(room, MaxAllocSize);
+	larger = ARC_INJECT_FAILS("capture-grow") ? NULL :
+		MemoryContextAllocExtended(GetMemoryChunkContext(data->data), room,
+								   MCXT_ALLOC_NO_OOM);
+	if (larger == NULL)
+		return false;
+	memcpy(larger, data->data, data->len);
+	pfree(data->data);
+	data->data = larger;
+	data->maxlen = room;
+	return true;
+}
+
+static void
+give_up(ArcImage *image)
+{
+	image->keeping = false;
+	image->too_large = true;
+	pfree(image->data.data);
+	image->data.data = NULL;
+}
+
 /*
  * Room for a row, all zeros.  NULL if the image would become too large, and is
  * given up.
@@ -326,15 +361,11 @@ add_row(ArcImage *image, Size size)
 	Size		needed = MAXALIGN(sizeof(int32)) + MAXALIGN(size);
 	char	   *at;
 
-	if (image->data.len + needed > image->limit)
+	if (image->data.len + needed > image->limit || !make_room(&image->data, needed))
 	{
-		image->keeping = false;
-		image->too_large = true;
-		pfree(image->data.data);
-		image->data.data = NULL;
+		give_up(image);
 		return NULL;
 	}
-	enlargeStringInfo(&image->data, needed);
 	at = image->data.data + image->data.len;
 	image->data.len += needed;
 	memset(at, 0, needed);
@@ -419,19 +450,32 @@ add_held(ArcImage *image, TupleTableSlot *slot)
 	return true;
 }
 
-/* The slot's values with none that points elsewhere: its own, or a copy. */
+/*
+ * The slot's values with none that points elsewhere: its own, or a copy.  What
+ * would be given up anyway is not copied; then NULL.
+ */
 static Datum *
-flat_values(TupleDesc desc, TupleTableSlot *slot, bool *has_nulls)
+flat_values(ArcImage *image, TupleTableSlot *slot, bool *has_nulls)
 {
+	TupleDesc	desc = image->desc;
 	Datum	   *values = slot->tts_values;
+	Size		size = 0;
 
 	*has_nulls = false;
 	for (int i = 0; i < desc->natts; i++)
 	{
 		if (slot->tts_isnull[i])
 			*has_nulls = true;
-		else if (TupleDescAttr(desc, i)->attlen == -1 &&
-				 VARATT_IS_EXTERNAL(DatumGetPointer(values[i])))
+		if (slot->tts_isnull[i] || TupleDescAttr(desc, i)->attlen != -1)
+			continue;
+		size += VARATT_IS_EXTERNAL(DatumGetPointer(values[i])) ?
+			toast_datum_size(values[i]) : VARSIZE_ANY(DatumGetPointer(values[i]));
+		if (size > image->limit)
+		{
+			give_up(image);
+			return NULL;
+		}
+		if (VARATT_IS_EXTERNAL(DatumGetPointer(values[i])))
 		{
 			if (values == slot->tts_values)
 			{
@@ -461,7 +505,9 @@ add_formed(ArcImage *image, TupleTableSlot *slot)
 
 	Assert(slot->tts_tupleDescriptor->natts == desc->natts);
 	slot_getallattrs(slot);
-	values = flat_values(desc, slot, &has_nulls);
+	values = flat_values(image, slot, &has_nulls);
+	if (values == NULL)
+		return;
 	header = MAXALIGN(SizeofMinimalTupleHeader + (has_nulls ? BITMAPLEN(desc->natts) : 0));
 	size = heap_compute_data_size(desc, values, slot->tts_isnull);
 	row = add_row(image, header + size);
@@ -519,6 +565,7 @@ rows_receive(TupleTableSlot *slot, DestReceiver *self)
 	RowsReceiver *receiver = (RowsReceiver *) self;
 	MemoryContext old;
 
+	ARC_INJECT_POINT("capture-row");
 	if (receiver->target != NULL)
 		put_row(receiver->target, slot);
 	old = MemoryContextSwitchTo(receiver->per_row);

@@ -21,6 +21,7 @@
  */
 #include "postgres.h"
 
+#include "base/inject.h"
 #include "base/stats.h"
 #include "cache/environment.h"
 #include "common/hashfn.h"
@@ -594,6 +595,7 @@ compute_round(Batch *batch, BatchKey **keys, int n)
 												  &keys[i]->dependencies);
 	}
 	cost = run_round(batch, source, keys, n);
+	ARC_INJECT_POINT("batch-computed");
 	for (int i = 0; i < n; i++)
 	{
 		if (!keys[i]->alone)

@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/inject.h"
 #include "base/settings.h"
 #include "base/stats.h"
 #include "cache/cache.h"
@@ -152,6 +153,7 @@ arc_read_try_hit(ArcRead *read, ArcVerdict *verdict)
 	if (reader->recovery)
 		arc_check_entry_privileges(entry);
 	arc_verify_hit(entry);
+	ARC_INJECT_POINT("read-deliver");
 	read->form->deliver(read->form, entry);
 	arc_cache_count_hit(entry);
 	arc_pin_release(entry);
@@ -376,7 +378,9 @@ compute(ArcRead *read, Prepared *prepared)
 												&prepared->dependencies);
 	ArcCapture	capture;
 
+	ARC_INJECT_POINT("read-compute");
 	read->form->compute(read->form, read->source, &capture);
+	ARC_INJECT_POINT("read-computed");
 	if (publishes)
 		arc_read_publish(read, &prepared->fill, &capture, &prepared->assessment,
 						 &prepared->dependencies);

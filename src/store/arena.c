@@ -69,6 +69,7 @@
  */
 #include "postgres.h"
 
+#include "base/inject.h"
 #include "base/memory_marks.h"
 #include "port/pg_bitutils.h"
 #include "storage/ipc.h"
@@ -551,13 +552,16 @@ arc_arena_alloc(Size min, Size max, uint32 hint, Size *got)
 
 	Assert(min <= max);
 
+	*got = 0;
+	if (ARC_INJECT_FAILS("arena-alloc"))
+		return ARC_REF_NONE;
+
 	arc_mark_suspend();
 	ref = alloc_whole(max_units, hint);
 	if (ref == ARC_REF_NONE)
 		ref = alloc_largest(units_for(min), max_units, hint);
 	arc_mark_resume();
 
-	*got = 0;
 	if (ref != ARC_REF_NONE)
 	{
 		*got = arc_arena_block_size(ref);

@@ -13,6 +13,7 @@
 
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/inject.h"
 #include "base/settings.h"
 #include "base/shmem.h"
 #include "cache/cache.h"
@@ -117,9 +118,11 @@ do_round(int step)
 	uint64		evicted;
 	TimestampTz start = GetCurrentTimestamp();
 
+	ARC_INJECT_POINT("janitor-round");
 	arc_cache_refresh_horizon();
 	removed = arc_store_sweep(step, start);
 	evicted = evict_ahead();
+	ARC_INJECT_POINT("janitor-swept");
 
 	pg_atomic_fetch_add_u64(&shared->rounds, 1);
 	pg_atomic_write_u64(&shared->last_round, start);

@@ -12,6 +12,8 @@
 #   $server_major  15, 17, 18
 #   $build_dir     the compiled copy of the sources; one for each server, kept
 #                  in build/ of the source tree if that can be written
+#   $inject_bindir the programs of an image with points of injection in arcache
+#                  (src/base/inject.h), once build_inject has made it
 
 build_all() {
 	local full
@@ -20,13 +22,20 @@ build_all() {
 	[ "$server_major" -ge 15 ] || die "$full is too old: arcache needs PostgreSQL 15 or later"
 	pgxs_dir=$(dirname "$("$PG_CONFIG" --pgxs)")/../..
 	say "${dim}$full${plain}"
+	image=$work/image
 	build_image && build_choose_dir "$full" || return
 	# Two runs in one tree may share the folder, but not at one moment.
 	(flock 9 && build_copy_sources && build_compile) 9>"$build_dir/.lock"
 }
 
+build_inject() {
+	local image=$work/image-inject build_dir=$build_dir-inject bindir PATH=$PATH
+	build_image && mkdir -p "$build_dir" &&
+		(flock 9 && build_copy_sources && build_compile ARC_INJECT=yes) 9>"$build_dir/.lock" &&
+		inject_bindir=$bindir
+}
+
 build_image() {
-	image=$work/image
 	bindir=$image$("$PG_CONFIG" --bindir)
 	export PATH=$bindir:$PATH
 	mkdir -p "$bindir" &&
@@ -62,10 +71,10 @@ build_copy_sources() {
 		tar -C "$build_dir" --no-same-owner -xf -
 }
 
-build_compile() {
+build_compile() {			# MAKE-VARIABLE...
 	local log=$build_dir/build.log
-	if ! make -C "$build_dir" -j "$(nproc)" PG_CONFIG="$PG_CONFIG" all >"$log" 2>&1 ||
-		! make -C "$build_dir" PG_CONFIG="$PG_CONFIG" DESTDIR="$image" install >>"$log" 2>&1; then
+	if ! make -C "$build_dir" -j "$(nproc)" PG_CONFIG="$PG_CONFIG" "$@" all >"$log" 2>&1 ||
+		! make -C "$build_dir" PG_CONFIG="$PG_CONFIG" DESTDIR="$image" "$@" install >>"$log" 2>&1; then
 		grep -vE '^(gcc|clang|cc|make) ' "$log" | tail -n 100
 		say "${red}arcache does not build${plain} (whole log: $log)"
 		return 1

@@ -11,8 +11,8 @@ tap_begin() {
 }
 
 # False if it failed.  A file may fail without a test that failed: by dying, say.
-tap_file() {				# NAME LOG
-	(cd "$tap_out" && as_server timeout --foreground "$time_limit" env \
+tap_file() {				# NAME LOG [PATH]
+	(cd "$tap_out" && as_server timeout --foreground "$time_limit" env "PATH=${3:-$PATH}" \
 		"PG_REGRESS=$pgxs_dir/src/test/regress/pg_regress" \
 		"TESTDIR=$tap_out" "TESTDATADIR=$tap_out/tmp_check" "TESTLOGDIR=$tap_out/tmp_check/log" \
 		prove -v -I "$pgxs_dir/src/test/perl" -I "$work/tests/t" "$work/tests/t/$1.pl" \
