@@ -164,6 +164,9 @@ arc_capture_jsonb(const ArcSource *source, ArcCapture *capture)
 
 /* -- rows ------------------------------------------------------------------------- */
 
+/* The planner may expect anything; so much is taken for real. */
+#define EXPECTED_MAX	(16 * 1024 * 1024)
+
 typedef struct ImageHeader
 {
 	uint32		ncolumns;
@@ -300,24 +303,6 @@ is_storable(TupleDesc desc)
 	return true;
 }
 
-void
-arc_image_start(ArcImage *image, TupleDesc desc, Size limit)
-{
-	ImageHeader header = {.ncolumns = desc->natts};
-
-	initStringInfo(&image->data);
-	image->desc = desc;
-	image->alike = NULL;
-	image->limit = Min(limit, MaxAllocSize / 2);
-	image->keeping = is_storable(desc);
-	image->too_large = false;
-	appendBinaryStringInfo(&image->data, (char *) &header, sizeof(header));
-	for (int i = 0; i < desc->natts; i++)
-		appendBinaryStringInfo(&image->data, (char *) &TupleDescAttr(desc, i)->atttypid,
-							   sizeof(Oid));
-	align(&image->data);
-}
-
 /* Room for so many bytes more, if that can be had without an error. */
 static bool
 make_room(StringInfo data, Size more)
@@ -340,6 +325,27 @@ make_room(StringInfo data, Size more)
 	data->data = larger;
 	data->maxlen = room;
 	return true;
+}
+
+void
+arc_image_start(ArcImage *image, TupleDesc desc, Size limit, double expected)
+{
+	ImageHeader header = {.ncolumns = desc->natts};
+
+	initStringInfo(&image->data);
+	image->desc = desc;
+	image->alike = NULL;
+	image->limit = Min(limit, MaxAllocSize / 2);
+
+	/* Room at once, lest what was kept be moved again and again. */
+	(void) make_room(&image->data, (Size) Min(expected, Min(image->limit, EXPECTED_MAX)));
+	image->keeping = is_storable(desc);
+	image->too_large = false;
+	appendBinaryStringInfo(&image->data, (char *) &header, sizeof(header));
+	for (int i = 0; i < desc->natts; i++)
+		appendBinaryStringInfo(&image->data, (char *) &TupleDescAttr(desc, i)->atttypid,
+							   sizeof(Oid));
+	align(&image->data);
 }
 
 static void
@@ -552,7 +558,7 @@ rows_startup(DestReceiver *self, int operation, TupleDesc desc)
 	RowsReceiver *receiver = (RowsReceiver *) self;
 	MemoryContext old = MemoryContextSwitchTo(receiver->result);
 
-	arc_image_start(&receiver->image, desc, receiver->limit);
+	arc_image_start(&receiver->image, desc, receiver->limit, 0);
 	if (receiver->target != NULL)
 		check_types(desc->natts, (const Oid *) (receiver->image.data.data + sizeof(ImageHeader)),
 					receiver->target->dense);

@@ -118,7 +118,8 @@ typedef struct ArcImage
 	bool		too_large;
 } ArcImage;
 
-extern void arc_image_start(ArcImage *image, TupleDesc desc, Size limit);
+/* Of so many bytes as are expected; more are welcome up to the limit. */
+extern void arc_image_start(ArcImage *image, TupleDesc desc, Size limit, double expected);
 extern void arc_image_add(ArcImage *image, TupleTableSlot *slot);
 
 /* Sets all but the cost. */

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/settings.h"
@@ -325,7 +326,7 @@ verify(ArcResultScan *scan)
 		ExecReScan(outerPlanState(&scan->css.ss.ps));
 	else
 		start_plan(scan);
-	arc_image_start(&image, scan->css.ss.ps.ps_ResultTupleDesc, MaxAllocSize);
+	arc_image_start(&image, scan->css.ss.ps.ps_ResultTupleDesc, MaxAllocSize, 0);
 	for (;;)
 	{
 		slot = ExecProcNode(outerPlanState(&scan->css.ss.ps));
@@ -467,6 +468,14 @@ leave_flight(ArcResultScan *scan)
 	scan->flight = ARC_FLIGHT_ALONE;
 }
 
+/* With what a row has besides its values. */
+static double
+bytes_expected(const Plan *plan)
+{
+	return plan->plan_rows * (MAXALIGN(plan->plan_width) +
+							  MAXALIGN(SizeofMinimalTupleHeader) + MAXALIGN(sizeof(int32)));
+}
+
 static void
 start_fill(ArcResultScan *scan)
 {
@@ -482,7 +491,7 @@ start_fill(ArcResultScan *scan)
 	scan->per_row = AllocSetContextCreate(scan->context, "arcache capture",
 										  ALLOCSET_DEFAULT_SIZES);
 	arc_image_start(&scan->capture, scan->css.ss.ps.ps_ResultTupleDesc,
-					arc_read_image_limit());
+					arc_read_image_limit(), bytes_expected(scan->css.ss.ps.plan));
 }
 
 static void
