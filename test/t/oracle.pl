@@ -667,7 +667,7 @@ COMMIT;
 SELECT look_at_accounts(:s, 2);
 ) ],
 	# Definitions: alone, with a write, rolled back.
-	define => [ 6, q(
+	define => [ 8, q(
 BEGIN;
 SELECT define(:d, :i);
 SELECT look(:s, 2);
@@ -682,6 +682,18 @@ COMMIT;
 \endif
 SELECT look(:s, 3);
 SELECT try('SELECT enable_all()');
+SELECT look(:s, 3);
+) ],
+	# What they are to change, before and after.
+	names => [ 4, q(
+\set d random(0, 10)
+SELECT check_query('value', 40 + :s % 5, :s), check_query('planned', 40 + :s % 5, :s), check_query('rows', 27, :s);
+SELECT define(:d, :i);
+SELECT check_query('value', 40 + :s % 5, :s), check_query('planned', 40 + :s % 5, :s), check_query('rows', 27, :s);
+) ],
+	truncate => [ 3, q(
+\set d random(23, 27)
+SELECT define(:d, :i);
 SELECT look(:s, 3);
 ) ],
 	define_repeatable => [ 2, q(
