@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/inject.h"
 #include "base/settings.h"
 #include "base/statements.h"
 #include "base/stats.h"
@@ -365,6 +366,7 @@ start_hit(ArcResultScan *scan, ArcSharedEntry *entry)
 {
 	scan->entry = entry;
 	scan->size = entry->value_size;
+	ARC_INJECT_POINT("scan-hit");
 	verify(scan);
 	start_image(scan, ARC_OUTCOME_HIT);
 	arc_cache_count_hit(entry);
@@ -377,6 +379,7 @@ next_of_image(ArcResultScan *scan)
 {
 	MinimalTuple row = arc_image_read(&scan->rows);
 
+	ARC_INJECT_POINT("scan-hit-row");
 	if (row == NULL)
 		return ExecClearTuple(scan->slot);
 	return ExecStoreMinimalTuple(row, scan->slot, false);
@@ -513,6 +516,7 @@ publish(ArcResultScan *scan)
 	MemoryContext old = MemoryContextSwitchTo(scan->context);
 	ArcCapture	capture;
 
+	ARC_INJECT_POINT("scan-publish");
 	arc_image_finish(&scan->capture, &capture);
 	capture.cost = scan->spent;
 	scan->was_stored = arc_read_publish(&scan->read, &scan->fill, &capture,
@@ -571,6 +575,7 @@ next_of_plan(ArcResultScan *scan)
 		return ExecProcNode(outerPlanState(&scan->css.ss.ps));
 
 	slot = pull_timed(scan);
+	ARC_INJECT_POINT("scan-fill-row");
 	if (!TupIsNull(slot))
 	{
 		keep(scan, slot);

@@ -331,7 +331,7 @@ my @expected = sort qw(
   flight-enter flight-follows flight-leads flight-leave flight-left
   flight-lock flight-wait flight-waited hit-count mark marked object-access
   pin-give-back pin-release read-compute read-computed read-deliver register
-  registered set-created sets-abort sets-applied sets-commit sets-fenced
+  registered scan-fill-row scan-hit scan-hit-row scan-publish set-created sets-abort sets-applied sets-commit sets-fenced
   sets-precommit sets-prepared sets-ready sets-scan sets-settled sets-subxact
   sets-touched trigger-row trigger-statement utility-after utility-before
   writes-abort writes-bump writes-commit writes-precommit writes-prepared
