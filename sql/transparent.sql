@@ -217,7 +217,7 @@ DROP TABLE short_lived;
 CREATE FUNCTION stable_fn(int) RETURNS int STABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
 CREATE FUNCTION volatile_fn(int) RETURNS int VOLATILE LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
 CREATE FUNCTION immutable_fn(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
-CREATE FUNCTION inlined(int) RETURNS bigint STABLE LANGUAGE sql AS 'SELECT count(*) FROM item WHERE kind = $1';
+CREATE FUNCTION inlined(int) RETURNS bigint STABLE LANGUAGE sql AS '/*+ no_arcache */ SELECT count(*) FROM item WHERE kind = $1';
 SELECT query, probe(query) FROM unnest(ARRAY[
   'SELECT volatile_fn(id) FROM item', 'SELECT stable_fn(id) FROM item', 'SELECT immutable_fn(id) FROM item', 'SELECT inlined(id) FROM other',
   'SELECT id, random() < 2 FROM item', 'SELECT id FROM item WHERE made < now()', 'SELECT id FROM item WHERE made <= current_date',
