@@ -61,11 +61,13 @@ OBJS = \
 	src/query/cacheability.o \
 	src/query/capture.o \
 	src/query/clock.o \
+	src/query/comparison.o \
 	src/query/conversion.o \
 	src/query/dependency.o \
 	src/query/fingerprint.o \
 	src/query/foreign_key.o \
 	src/query/hint.o \
+	src/query/image.o \
 	src/query/keyscan.o \
 	src/query/lookup.o \
 	src/query/lookup_batch.o \

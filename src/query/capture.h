@@ -3,9 +3,8 @@
  * capture.h
  *	  Run a planned query and keep its result in one of two forms.
  *
- * As a jsonb array of row objects, or as an image of its tuples that
- * arc_replay_rows() can turn back into rows.  An image holds the types of its
- * columns and each tuple flattened: nothing in it points anywhere.
+ * As a jsonb array of row objects, or as an image of its rows (image.h) that
+ * arc_replay_rows() can turn back into rows.
  *
  * The query runs under the caller's active snapshot; results are palloc'd in
  * the context current at the call.
@@ -20,10 +19,9 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "executor/tuptable.h"
-#include "lib/stringinfo.h"
 #include "portability/instr_time.h"
+#include "query/image.h"
 #include "query/source.h"
-#include "store/store.h"
 #include "tcop/dest.h"
 #include "utils/jsonb.h"
 #include "utils/tuplestore.h"
@@ -75,65 +73,13 @@ extern void arc_capture_image(const ArcSource *source, ArcCapture *capture);
 /* Give the target the rows of an image; 42804 if the types are not its own. */
 extern void arc_replay_rows(const char *image, const ArcRowTarget *target);
 
-/* The rows of an image, one after the other; they lie in the image. */
-extern const char *arc_image_first(const char *image, uint64 *nrows);
-extern MinimalTuple arc_image_next(const char **at);
-
-/*
- * The same for an image that may lie in an entry in several pieces.  A row that
- * does is put together in memory of the context that was current at the start;
- * it is there until the next.  The entry's pin is the caller's.
- */
-typedef struct ArcImageReader
-{
-	const ArcSharedEntry *entry;	/* or NULL: the image is one piece */
-	ArcValueCursor piece;
-	Size		at;				/* in the piece */
-	uint64		left;			/* rows */
-	MemoryContext context;
-	char	   *joined;
-	Size		room;
-} ArcImageReader;
-
-extern void arc_image_open(ArcImageReader *reader, const char *image, Size size);
-extern void arc_image_open_entry(ArcImageReader *reader, const ArcSharedEntry *entry);
-
-/* NULL behind the last. */
-extern MinimalTuple arc_image_read(ArcImageReader *reader);
-
 /* Would it do that? */
 extern bool arc_image_fits(const char *image, const ArcRowTarget *target);
 
-/*
- * An image in the making.  Adding a row leaves what it took to flatten it in
- * the context current at the call.
- */
-typedef struct ArcImage
-{
-	StringInfoData data;
-	TupleDesc	desc;			/* of the rows */
-	TupleDesc	alike;			/* of slots whose tuples may be copied */
-	Size		limit;
-	bool		keeping;		/* the image is still being made */
-	bool		too_large;
-} ArcImage;
-
-/* Of so many bytes as are expected; more are welcome up to the limit. */
-extern void arc_image_start(ArcImage *image, TupleDesc desc, Size limit, double expected);
-extern void arc_image_add(ArcImage *image, TupleTableSlot *slot);
-
-/* Sets all but the cost. */
+/* What has come of the image; all but the cost. */
 extern void arc_image_finish(const ArcImage *image, ArcCapture *capture);
 
 /* Run the query into dest; returns the microseconds that took. */
 extern double arc_capture_run(const ArcSource *source, DestReceiver *dest);
-
-/*
- * Equal results? The order of rows counts only if both have it the same;
- * SQL fixes it by ORDER BY alone, and there only up to ties.
- */
-extern bool arc_jsonb_results_equal(const Jsonb *a, const Jsonb *b);
-extern bool arc_row_images_equal(const char *a, Size a_size,
-								 const char *b, Size b_size);
 
 #endif							/* ARC_CAPTURE_H */

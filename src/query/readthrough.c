@@ -32,6 +32,7 @@
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "query/capture.h"
+#include "query/comparison.h"
 #include "query/lookup.h"
 #include "query/readthrough.h"
 #include "query/readthrough_internal.h"

@@ -23,6 +23,7 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "query/capture.h"
+#include "query/comparison.h"
 #include "query/plan_age.h"
 #include "query/readthrough_internal.h"
 #include "query/result_plan.h"
@@ -349,7 +350,7 @@ start_rows(ArcResultScan *scan)
 	if (scan->entry != NULL)
 		arc_image_open_entry(&scan->rows, scan->entry);
 	else
-		arc_image_open(&scan->rows, scan->capture.data.data, scan->capture.data.len);
+		arc_image_open(&scan->rows, scan->capture.data.data);
 }
 
 static void
