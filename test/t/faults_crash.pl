@@ -220,8 +220,10 @@ SELECT arcache_invalidate_tag('a'), arcache_delete_pattern('k*');
 		finish_program($load);
 		my $errors = slurp_file("$log.err");
 		$errors =~ s/^pgbench.*//;
+		# Where it was told, in as many lines as the statements there have.
+		$errors =~ s/^(?:CONTEXT:  |PL\/pgSQL |SQL (?:statement|expression) ).*?(?=^(?:pgbench|ERROR|FATAL|PANIC|WARNING|server closed)|\z)//msg;
 		$errors =~ s/^pgbench: error: (?:client \d+ (?:script \d+ )?aborted in command \d+.*|Run was aborted.*|client \d+ aborted: .*)$//mg;
-		$errors =~ s/^(?:pgbench: error: )?(?:FATAL:  terminating connection due to (?:administrator command|unexpected postmaster exit)|WARNING:  terminating connection (?:because of|due to) .*|DETAIL:  .*|HINT:  .*|server closed the connection unexpectedly|\s+This probably means .*|\s+before or while processing .*|perhaps the backend died while processing.*|SSL .*|CONTEXT:  .*|PL\/pgSQL .*|SQL statement .*)$//mg;
+		$errors =~ s/^(?:pgbench: error: )?(?:FATAL:  terminating connection due to (?:administrator command|unexpected postmaster exit)|WARNING:  terminating connection (?:because of|due to) .*|DETAIL:  .*|HINT:  .*|server closed the connection unexpectedly|\s+This probably means .*|\s+before or while processing .*|perhaps the backend died while processing.*|SSL .*)$//mg;
 		$errors =~ s/\s+//g;
 		is($errors, '', "$what: no error but that");
 
