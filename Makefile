@@ -90,7 +90,7 @@ OBJS = \
 	src/worker/janitor.o
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = values transactions patterns queries rows relationships orm_guide cacheability tracking privileges settings bad_input loopholes keys key_precision transparent transparent_rls transparent_ddl force transparent_review transparent_cursors statements images security_matrix
+REGRESS = values transactions patterns queries rows relationships orm_guide cacheability tracking privileges settings bad_input loopholes keys key_precision transparent transparent_rls transparent_ddl force transparent_review transparent_cursors statements images security_matrix security_search_path security_rls
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = alter ddl-race delete-fill enable-race fill-commit flight-deadlock flight-uncacheable flight if-absent inherit long-xid matview old-snapshot own-write partition prepared recreate relations revoke ring rows savepoint serializable set-depends set-fill set-strangers tags truncate ttl-own-write untrack values-prepared values writers rows-by-key relationships key-precision key-snapshot key-prepared key-own-write key-escalation key-cascade key-partition key-inherit key-conflict key-null key-join key-enable ancestors transparent
