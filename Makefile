@@ -16,6 +16,8 @@
 # make test-matrix runs all tests with each supported version, on servers that it
 # builds with assertions.
 #
+# make lint looks at the sources: compilers, analysers, the style of the tree.
+#
 # make test SUITES="regress isolation tap model symbols" picks suites;
 # make test TESTS="name ..." picks single tests by their names below.
 
@@ -127,7 +129,7 @@ override with_llvm = no
 EXTRA_CLEAN = $(OBJS:.o=.d) build
 
 # These bring what they need along, so they work without PGXS.
-ifneq (,$(filter-out demo test test-core test-matrix,$(or $(MAKECMDGOALS),all)))
+ifneq (,$(filter-out demo lint test test-core test-matrix,$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq (,$(wildcard $(PGXS)))
@@ -140,10 +142,13 @@ $(OBJS): %.o: %.c Makefile
 -include $(OBJS:.o=.d)
 endif
 
-.PHONY: demo test test-core test-matrix
+.PHONY: demo lint test test-core test-matrix
 
 demo:
 	@test/demo/run
+
+lint:
+	@$(LISTS) test/lint/run
 
 LISTS = REGRESS='$(REGRESS)' ISOLATION='$(ISOLATION)' TAP='$(TAP)' OBJS='$(OBJS)'
 
