@@ -21,6 +21,8 @@
 # make test-oracle SECONDS=60 SEED=1 MUTANTS=1 compares random reads with what they
 # are without the cache; and that it would find mistakes: see test/oracle/run.
 #
+# make lint looks at the sources: compilers, analysers, the style of the tree.
+#
 # make test SUITES="regress isolation tap model symbols" picks suites;
 # make test TESTS="name ..." picks single tests by their names below.
 
@@ -102,7 +104,7 @@ OBJS += src/base/inject.o
 endif
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = values transactions patterns queries rows relationships orm_guide cacheability tracking privileges settings bad_input loopholes keys key_precision transparent transparent_rls transparent_ddl force transparent_review transparent_cursors statements images
+REGRESS = values transactions patterns queries rows relationships orm_guide cacheability tracking privileges settings bad_input loopholes keys key_precision transparent transparent_rls transparent_ddl force transparent_review transparent_cursors statements images security_matrix security_search_path security_rls
 
 # test/specs/NAME.spec with test/expected/NAME.out
 ISOLATION = alter ddl-race delete-fill enable-race fill-commit flight-deadlock flight-uncacheable flight if-absent inherit long-xid matview old-snapshot own-write partition prepared recreate relations revoke ring rows savepoint serializable set-depends set-fill set-strangers tags truncate ttl-own-write untrack values-prepared values writers rows-by-key relationships key-precision key-snapshot key-prepared key-own-write key-escalation key-cascade key-partition key-inherit key-conflict key-null key-twice key-join key-enable ancestors transparent
@@ -142,7 +144,7 @@ override with_llvm = no
 EXTRA_CLEAN = $(OBJS:.o=.d) src/base/inject.[od] build
 
 # These bring what they need along, so they work without PGXS.
-ifneq (,$(filter-out demo test test-core test-oracle test-matrix test-sanitize,$(or $(MAKECMDGOALS),all)))
+ifneq (,$(filter-out demo lint test test-core test-oracle test-matrix test-sanitize,$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq (,$(wildcard $(PGXS)))
@@ -155,12 +157,15 @@ $(OBJS): %.o: %.c Makefile
 -include $(OBJS:.o=.d)
 endif
 
-.PHONY: demo test test-core test-oracle test-matrix test-sanitize
+.PHONY: demo lint test test-core test-oracle test-matrix test-sanitize
 
 demo:
 	@test/demo/run
 
 LISTS = REGRESS='$(REGRESS)' ISOLATION='$(ISOLATION)' TAP='$(TAP)' INJECT='$(INJECT)' OBJS='$(OBJS)'
+
+lint:
+	@$(LISTS) test/lint/run
 
 test:
 	@$(LISTS) test/run

@@ -274,8 +274,8 @@ GRANT SELECT ON arcache_relationship TO PUBLIC;
 
 -- A dangling regclass would be dumped as a number, and mean another table elsewhere.
 SELECT pg_catalog.pg_extension_config_dump('arcache_relationship',
-    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent)'
-    ' AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = child)');
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) parent)'
+    ' AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) child)');
 
 CREATE FUNCTION arcache_relationship_changed()
 RETURNS trigger

@@ -76,7 +76,7 @@ conversions_of(FunctionCallInfo fcinfo, int n)
 	return conversions;
 }
 
-static void
+static void pg_attribute_noreturn()
 raise_mismatch(Oid from, Oid to)
 {
 	ereport(ERROR,
@@ -309,12 +309,12 @@ arc_keys_from_array(FunctionCallInfo fcinfo, int argument,
 	get_typlenbyvalalign(element, &length, &byval, &align);
 	deconstruct_array(array, element, length, byval, align,
 					  &elements, &element_nulls, &nkeys);
-	*values = palloc_extended((nkeys * n + 1) * sizeof(Datum), MCXT_ALLOC_HUGE);
-	*nulls = palloc_extended((nkeys * n + 1) * sizeof(bool), MCXT_ALLOC_HUGE);
+	*values = palloc_extended(((Size) nkeys * n + 1) * sizeof(Datum), MCXT_ALLOC_HUGE);
+	*nulls = palloc_extended(((Size) nkeys * n + 1) * sizeof(bool), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < nkeys; i++)
 	{
-		Datum	   *key = *values + i * n;
-		bool	   *key_nulls = *nulls + i * n;
+		Datum	   *key = *values + (Size) i * n;
+		bool	   *key_nulls = *nulls + (Size) i * n;
 
 		CHECK_FOR_INTERRUPTS();
 		if (element_nulls[i])

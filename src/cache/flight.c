@@ -8,8 +8,9 @@
  * we compute for ourselves.  But the deadlock may strike the leader instead:
  * when its query needs a lock that we hold.  The query's own locks it has
  * taken before it entered; what is left are locks taken while it runs, by
- * functions say.  Such a query takes AccessShareLock only, so that can be only if we hold AccessExclusiveLock on something, which
- * gives a transaction an id if locks are logged for standbys.  A transaction
+ * functions say.  Such a query takes AccessShareLock only, so that can be only
+ * if we hold AccessExclusiveLock on something, which gives a transaction an id
+ * if locks are logged for standbys.  A transaction
  * with an id, or any if they are not logged, therefore gives up before the
  * leader's deadlock_timeout strikes.  (What remains are locks that functions
  * inside the query take for themselves, advisory ones for instance.)

@@ -62,7 +62,7 @@ extern bool arc_writeset_is_empty(void);
 
 /* The moment, to ask later whether a token has been marked since. */
 extern uint64 arc_writeset_moment(void);
-extern bool arc_writeset_marked_since(ArcToken token, uint64 moment);
+extern bool arc_writeset_marked_since(ArcToken token, uint64 since);
 
 /* This transaction's id, 64 bits wide, or 0 if it has none. */
 extern uint64 arc_writeset_xid(void);

@@ -13,13 +13,13 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "catalog/catalog.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "coherence/force.h"
 #include "coherence/tracking.h"
 #include "miscadmin.h"
-#include "catalog/objectaddress.h"
 #include "query/dependency.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
@@ -46,7 +46,8 @@ is_known(const ArcDependencies *dependencies, ArcDependency one, const ArcPinned
 
 		if (known->token == one.token &&
 			(one.token != 0 ||
-			 (known->relid == one.relid && strcmp(dependencies->words[i], key->words) == 0)))
+			 (known->relid == one.relid && key != NULL &&
+			  strcmp(dependencies->words[i], key->words) == 0)))
 			return true;
 	}
 	return false;

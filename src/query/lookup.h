@@ -56,7 +56,7 @@ extern ArcLookup *arc_lookup_make(Oid relid, const AttrNumber *columns, int ncol
 								  ArcKeySpace space, const char *prefix, int max_rows);
 
 /* 42704. */
-extern void arc_lookup_raise_no_key(Oid relid);
+extern void arc_lookup_raise_no_key(Oid relid) pg_attribute_noreturn();
 
 extern bool arc_lookup_is_current(const ArcLookup *lookup);
 

@@ -179,7 +179,7 @@ enter_keys(Batch *batch)
 		CHECK_FOR_INTERRUPTS();
 		for (int j = 0; j < n; j++)
 			isnull |= call->nulls[i * n + j];
-		batch->of_call[i] = isnull ? -1 : enter_key(batch, &call->values[i * n]);
+		batch->of_call[i] = isnull ? -1 : enter_key(batch, &call->values[(Size) i * n]);
 	}
 }
 

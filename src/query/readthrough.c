@@ -621,5 +621,9 @@ arc_explain_query(const char *query, ArrayType *params, ArcExplanation *explanat
 
 	source->leave_params = params == NULL;
 	arc_source_analyse(source);
+
+	/* As EXPLAIN: nothing about what the caller may not read. */
+	if (source->refusal == NULL)
+		arc_source_check_privileges(source);
 	assess(source, NULL, &explanation->assessment, &explanation->dependencies);
 }

@@ -36,7 +36,7 @@ typedef struct ArcSource
 	PlannedStmt *plan;			/* once planned */
 } ArcSource;
 
-extern ArcSource *arc_source_make(const char *text, ArrayType *params);
+extern ArcSource *arc_source_make(const char *query, ArrayType *params);
 
 /* From the parameters' image, below. */
 extern ArcSource *arc_source_remake(const char *text, const char *params, uint32 size);

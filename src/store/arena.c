@@ -514,7 +514,7 @@ alloc_largest(uint32 min_units, uint32 max_units, uint32 hint)
 				best = r;
 			}
 		}
-		if (best_class < class_of(min_units))
+		if (best < 0 || best_class < class_of(min_units))
 			return ARC_REF_NONE;
 
 		tried |= (uint32) 1 << best;

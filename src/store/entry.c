@@ -135,11 +135,11 @@ piece_at(ArcRef ref)
 	return piece;
 }
 
+#ifdef ARC_MEMORY_MARKS
 /* Close what the first block has besides header, key, meta and value. */
-static inline void
+static void
 close_gaps(const ArcSharedEntry *entry)
 {
-#ifdef ARC_MEMORY_MARKS
 	const char *start = (const char *) entry;
 	Size		meta = meta_offset(entry->key_length);
 	Size		value = value_offset(entry->key_length, entry->meta_size);
@@ -151,10 +151,8 @@ close_gaps(const ArcSharedEntry *entry)
 	arc_mark_closed(start + meta_end, value - meta_end);
 	arc_mark_closed(start + value_end,
 					arc_arena_block_size(arc_arena_ref(entry)) - value_end);
-#endif
 }
 
-#ifdef ARC_MEMORY_MARKS
 /* How often this process holds an entry. */
 typedef struct HeldCount
 {

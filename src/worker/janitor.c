@@ -127,7 +127,8 @@ do_round(int step)
 	pg_atomic_fetch_add_u64(&shared->rounds, 1);
 	pg_atomic_write_u64(&shared->last_round, start);
 	if (removed > 0 || evicted > 0)
-		elog(DEBUG1, "arcache janitor: removed " UINT64_FORMAT " expired or dead entries, evicted " UINT64_FORMAT " bytes in %ld ms",
+		elog(DEBUG1, "arcache janitor: removed " UINT64_FORMAT " expired or dead entries, evicted "
+			 UINT64_FORMAT " bytes in %ld ms",
 			 removed, evicted,
 			 TimestampDifferenceMilliseconds(start, GetCurrentTimestamp()));
 }

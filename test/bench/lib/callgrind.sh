@@ -10,6 +10,7 @@
 # callgrind_total NAME              instructions between the last two marks, less the mark
 # callgrind_within NAME FUNCTION    of them, those in a function and what it calls
 
+# shellcheck disable=SC2034 # for who sources this
 callgrind_mark='SELECT pg_backend_pid()'
 
 callgrind_program() {
@@ -28,6 +29,7 @@ callgrind_program() {
 # A backend's profiles are PID.1, PID.2, ..., and PID when it ends.
 callgrind_take() {
 	local files=("$work"/run/callgrind/*.4)
+	# shellcheck disable=SC2015 # die does not return
 	[ ${#files[@]} -eq 1 ] && [ -f "${files[0]}" ] || die "no profile of one session: ${files[*]}"
 	mv "${files[0]%.4}.3" "$work/profiles/$1.base"
 	mv "${files[0]}" "$work/profiles/$1"
