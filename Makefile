@@ -165,7 +165,7 @@ demo:
 LISTS = REGRESS='$(REGRESS)' ISOLATION='$(ISOLATION)' TAP='$(TAP)' INJECT='$(INJECT)' OBJS='$(OBJS)'
 
 lint:
-	@$(LISTS) test/lint/run
+	@$(LISTS) OBJS='$(OBJS) src/base/inject.o' test/lint/run
 
 test:
 	@$(LISTS) test/run
