@@ -11,6 +11,7 @@
 #include <limits.h>
 
 #include "parser/parser.h"
+#include "parser/scansup.h"
 #include "query/hint.h"
 
 static bool
@@ -28,6 +29,45 @@ skip_quoted(const char *at, const char *end, bool escapes)
 	while (at < end && *at != quote)
 		at += escapes && *at == '\\' && end - at >= 2 ? 2 : 1;
 	return at < end ? at + 1 : end;
+}
+
+/*
+ * A string that goes on behind a line's end, at the quote that opens its next
+ * part; NULL if this one does not.
+ */
+static const char *
+next_part(const char *at, const char *end)
+{
+	bool		newline = false;
+
+	while (at < end)
+	{
+		if (scanner_isspace(*at))
+			newline |= *at == '\n' || *at == '\r';
+		else if (end - at >= 2 && at[0] == '-' && at[1] == '-')
+		{
+			while (at + 1 < end && at[1] != '\n' && at[1] != '\r')
+				at++;
+		}
+		else
+			break;
+		at++;
+	}
+	return newline && at < end && *at == '\'' ? at : NULL;
+}
+
+/* E'...', of which each part takes escapes. */
+static const char *
+skip_escape_string(const char *at, const char *end)
+{
+	const char *part = at;
+
+	while (part != NULL)
+	{
+		at = skip_quoted(part, end, true);
+		part = next_part(at, end);
+	}
+	return at;
 }
 
 /* At a dollar sign: past the string that it opens, if it does. */
@@ -59,8 +99,32 @@ skip_name(const char *at, const char *end)
 	while (at < end && (is_name_character(*at) || *at == '$'))
 		at++;
 	if (at < end && *at == '\'' && at - begin == 1 && (*begin == 'e' || *begin == 'E'))
-		return skip_quoted(at, end, true);
+		return skip_escape_string(at, end);
 	return at;
+}
+
+/* Past a block comment; comments are nested.  NULL if it is open. */
+static const char *
+skip_comment(const char *at, const char *end)
+{
+	int			depth = 0;
+
+	while (end - at >= 2)
+	{
+		if (at[0] == '/' && at[1] == '*')
+			depth++;
+		else if (at[0] == '*' && at[1] == '/')
+			depth--;
+		else
+		{
+			at++;
+			continue;
+		}
+		at += 2;
+		if (depth == 0)
+			return at;
+	}
+	return NULL;
 }
 
 /*
@@ -89,15 +153,11 @@ first_comment(const char *at, const char *end, Size *length)
 		{
 			const char *begin = at + 2;
 
-			for (at = begin; end - at >= 2; at++)
-			{
-				if (at[0] == '*' && at[1] == '/')
-				{
-					*length = at - begin;
-					return begin;
-				}
-			}
-			return NULL;
+			at = skip_comment(at, end);
+			if (at == NULL)
+				return NULL;
+			*length = at - 2 - begin;
+			return begin;
 		}
 		else
 			at++;
