@@ -13,6 +13,8 @@
 # make test-core runs PostgreSQL's own tests with arcache preloaded, in the modes
 # of test/core/run; it fetches their source with apt-get.
 #
+# make test-fuzz runs random queries and random bytes, SECONDS=30 each.
+#
 # make test-matrix runs all tests with each supported version, on servers that it
 # builds with assertions.
 #
@@ -127,7 +129,7 @@ override with_llvm = no
 EXTRA_CLEAN = $(OBJS:.o=.d) build
 
 # These bring what they need along, so they work without PGXS.
-ifneq (,$(filter-out demo test test-core test-matrix,$(or $(MAKECMDGOALS),all)))
+ifneq (,$(filter-out demo test test-core test-fuzz test-matrix,$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq (,$(wildcard $(PGXS)))
@@ -140,7 +142,7 @@ $(OBJS): %.o: %.c Makefile
 -include $(OBJS:.o=.d)
 endif
 
-.PHONY: demo test test-core test-matrix
+.PHONY: demo test test-core test-fuzz test-matrix
 
 demo:
 	@test/demo/run
@@ -155,3 +157,6 @@ test-matrix:
 
 test-core:
 	@test/core/run
+
+test-fuzz:
+	@test/fuzz/run
