@@ -905,12 +905,17 @@ sub hints
 			return;
 		}
 		return if $got->{code} ne '';
-		# In a text of its own, as one of several, and prepared.
-		my $how = pick('EXPLAIN (COSTS OFF) ', "SELECT 1 /*+ no_arcache */; EXPLAIN (COSTS OFF) ", "/**/ EXPLAIN (COSTS OFF)\n");
-		$how =~ s/^\/\*\*\/ // if defined $first;
+		# In a text of its own or as one of several, by what is counted, or by
+		# EXPLAIN, in which a comment may come before.
+		my $how = pick('', 'SELECT 1 /*+ no_arcache */; ', "SELECT ';' ;\t-- x\n", 'EXPLAIN (COSTS OFF) ',
+			'SELECT 1 /*+ no_arcache */; EXPLAIN (COSTS OFF) ', "/**/ EXPLAIN (COSTS OFF)\n");
+		my $lookups = 'SELECT hits + misses FROM arcache_stats';
+		my $before = value_of($other->query($lookups));
+
+		$first = '' if $how =~ m{^/};
 		$explained = $session->query($how . $text);
-		$cached = grep { /Arcache/ } map { (Wire::row_values($_))[0] } @{ $explained->{rows} };
-		$first = ' ' if $how =~ m{^/};
+		$cached = $how =~ /EXPLAIN/ ? grep { defined && /Arcache/ } map { (Wire::row_values($_))[0] } @{ $explained->{rows} }
+		  : value_of($other->query($lookups)) != $before;
 		must_be('cached', $cached ? 1 : 0, meaning($first // '') > 0 ? 1 : 0, $how . $text, $first);
 		$seen{ $cached ? 'hinted' : 'not hinted' }++;
 	};
