@@ -107,7 +107,18 @@ sub why
 	my ($text) = @_;
 	my $result = $session{fill}->execute('SELECT arcache_why($1)', [$text]);
 
-	$count{"failed: arcache_why $result->{code}"}++ if $result->{code} =~ /^(XX|LOST|STUCK)/;
+	if ($result->{code} =~ /^(XX|LOST|STUCK)/)
+	{
+		# Is it the planner's own?
+		my $plain = $session{plain}->query("EXPLAIN $text");
+
+		if ($plain->{code} ne $result->{code})
+		{
+			$count{"failed: arcache_why $result->{code}"}++;
+			note("arcache_why: $result->{code} $result->{message}");
+			print $report "$text;\n\n";
+		}
+	}
 	return "error $result->{code}" if $result->{code} ne '';
 	return (Wire::row_values($result->{rows}[0]))[0];
 }
@@ -225,7 +236,18 @@ sub fuzz_write
 	$session->query('BEGIN READ WRITE');
 	$wrote = run_as('fill', 'simple', $text);
 	$count{ $wrote->{code} eq '' ? 'writes' : "error in a write $wrote->{code}" }++;
-	$count{'failed: error ' . $wrote->{code} . ' in a write'}++ if $wrote->{code} =~ /^XX/;
+	if ($wrote->{code} =~ /^XX/)
+	{
+		$session->query('ROLLBACK; BEGIN READ WRITE; SET LOCAL arcache.enabled = off; SET LOCAL arcache.auto = off');
+		$expected = run_as('fill', 'simple', $text);
+		if ($expected->{code} ne $wrote->{code} || $expected->{message} ne $wrote->{message})
+		{
+			$count{"failed: error $wrote->{code} in a write"}++;
+			note("in a write: $wrote->{code} $wrote->{message}", 'without the cache: ' . readable($expected));
+			print $report "$text;\n\n";
+		}
+		else { note("without the cache as well: $wrote->{code} $wrote->{message}") }
+	}
 	if ($wrote->{code} eq '' && defined $previous)
 	{
 		$got = $session->query($previous);
