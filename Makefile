@@ -13,6 +13,8 @@
 # make test-core runs PostgreSQL's own tests with arcache preloaded, in the modes
 # of test/core/run; it fetches their source with apt-get.
 #
+# make test-fuzz runs random queries and random bytes, SECONDS=30 each.
+#
 # make test-matrix runs all tests with each supported version, on servers that it
 # builds with assertions.
 #
@@ -144,7 +146,7 @@ override with_llvm = no
 EXTRA_CLEAN = $(OBJS:.o=.d) src/base/inject.[od] build
 
 # These bring what they need along, so they work without PGXS.
-ifneq (,$(filter-out demo lint test test-core test-oracle test-matrix test-sanitize,$(or $(MAKECMDGOALS),all)))
+ifneq (,$(filter-out demo lint test test-core test-fuzz test-oracle test-matrix test-sanitize,$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq (,$(wildcard $(PGXS)))
@@ -157,7 +159,7 @@ $(OBJS): %.o: %.c Makefile
 -include $(OBJS:.o=.d)
 endif
 
-.PHONY: demo lint test test-core test-oracle test-matrix test-sanitize
+.PHONY: demo lint test test-core test-fuzz test-oracle test-matrix test-sanitize
 
 demo:
 	@test/demo/run
@@ -182,3 +184,6 @@ test-core:
 # (SECONDS means something else to a shell.)
 test-oracle:
 	@ARCACHE_SECONDS='$(or $(SECONDS),60)' ARCACHE_SEED='$(SEED)' MUTANTS='$(MUTANTS)' test/oracle/run
+
+test-fuzz:
+	@test/fuzz/run

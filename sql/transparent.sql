@@ -117,6 +117,11 @@ SELECT query, probe(query, 'hint') FROM unnest(ARRAY[
   '/*+ arcache ( TTL = 300 ) */ SELECT 10, id FROM hinted',
   '/*+ arcache(ttl=soon) */ SELECT 11, id FROM hinted',
   '/*+ arcache(ttl=0) */ SELECT 12, id FROM hinted',
+  '/*+ SeqScan(hinted) /* comments are nested */ arcache */ SELECT 13, id FROM hinted',
+  'SELECT 14, id, E''a''
+   ''\''/*'' /*+ arcache */ FROM hinted',
+  '/*+ arcache */ -- a line;
+   SELECT 15, id FROM hinted',
   -- not hints
   '/* arcache */ SELECT 20, id FROM hinted',
   '/* + arcache */ SELECT 21, id FROM hinted',
@@ -133,7 +138,13 @@ SELECT query, probe(query, 'hint') FROM unnest(ARRAY[
   '/*+ arcache */ /*+ no_arcache */ SELECT 31, id FROM hinted',
   '/*+ arcache no_arcache */ SELECT 32, id FROM hinted',
   '/*+ arcache',
-  '/*+ */ SELECT 33, id FROM hinted'
+  '/*+ */ SELECT 33, id FROM hinted',
+  '/*+ arcache /* */ no_arcache */ SELECT 34, id FROM hinted',
+  'SELECT 35, id, E''a'' -- a string of two parts
+   ''it\''s /*+ arcache */'' FROM hinted',
+  '-- /*+ arcache */
+   SELECT 36, id FROM hinted',
+  '/*+ no_arcache /* */ arcache */ SELECT 37, id FROM hinted'
   ]) AS query WHERE query <> '/*+ arcache';
 SELECT query, probe(query) FROM unnest(ARRAY[
   '/*+ no_arcache */ SELECT 1, id FROM item',

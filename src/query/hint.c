@@ -11,7 +11,14 @@
 #include <limits.h>
 
 #include "parser/parser.h"
+#include "parser/scansup.h"
 #include "query/hint.h"
+
+/*
+ * Comments before a statement are looked for by reading what is before them, for
+ * each statement of a text anew.  Further behind in it there are none.
+ */
+#define TEXT_BEFORE_MAX	65536
 
 static bool
 is_name_character(char c)
@@ -28,6 +35,45 @@ skip_quoted(const char *at, const char *end, bool escapes)
 	while (at < end && *at != quote)
 		at += escapes && *at == '\\' && end - at >= 2 ? 2 : 1;
 	return at < end ? at + 1 : end;
+}
+
+/*
+ * A string that goes on behind a line's end, at the quote that opens its next
+ * part; NULL if this one does not.
+ */
+static const char *
+next_part(const char *at, const char *end)
+{
+	bool		newline = false;
+
+	while (at < end)
+	{
+		if (scanner_isspace(*at))
+			newline |= *at == '\n' || *at == '\r';
+		else if (end - at >= 2 && at[0] == '-' && at[1] == '-')
+		{
+			while (at + 1 < end && at[1] != '\n' && at[1] != '\r')
+				at++;
+		}
+		else
+			break;
+		at++;
+	}
+	return newline && at < end && *at == '\'' ? at : NULL;
+}
+
+/* E'...', of which each part takes escapes. */
+static const char *
+skip_escape_string(const char *at, const char *end)
+{
+	const char *part = at;
+
+	while (part != NULL)
+	{
+		at = skip_quoted(part, end, true);
+		part = next_part(at, end);
+	}
+	return at;
 }
 
 /* At a dollar sign: past the string that it opens, if it does. */
@@ -59,50 +105,120 @@ skip_name(const char *at, const char *end)
 	while (at < end && (is_name_character(*at) || *at == '$'))
 		at++;
 	if (at < end && *at == '\'' && at - begin == 1 && (*begin == 'e' || *begin == 'E'))
-		return skip_quoted(at, end, true);
+		return skip_escape_string(at, end);
+	return at;
+}
+
+/* Past a block comment; comments are nested.  NULL if it is open. */
+static const char *
+skip_comment(const char *at, const char *end)
+{
+	int			depth = 0;
+
+	while (end - at >= 2)
+	{
+		if (at[0] == '/' && at[1] == '*')
+			depth++;
+		else if (at[0] == '*' && at[1] == '/')
+			depth--;
+		else
+		{
+			at++;
+			continue;
+		}
+		at += 2;
+		if (depth == 0)
+			return at;
+	}
+	return NULL;
+}
+
+static bool
+is_block_comment(const char *at, const char *end)
+{
+	return end - at >= 2 && at[0] == '/' && at[1] == '*';
+}
+
+static bool
+is_line_comment(const char *at, const char *end)
+{
+	return end - at >= 2 && at[0] == '-' && at[1] == '-';
+}
+
+static const char *
+skip_line(const char *at, const char *end)
+{
+	while (at < end && *at != '\n' && *at != '\r')
+		at++;
 	return at;
 }
 
 /*
- * The first block comment, without its marks; NULL if there is none.  Whatever
+ * Past what begins here: a string, a name, a comment, or one character.  Whatever
  * looks like a comment in a string or in a quoted name is none.
  */
 static const char *
+skip_token(const char *at, const char *end)
+{
+	if (*at == '\'')
+		return skip_quoted(at, end, !standard_conforming_strings);
+	if (*at == '"')
+		return skip_quoted(at, end, false);
+	if (*at == '$')
+		return skip_dollar_quoted(at, end);
+	if (is_name_character(*at))
+		return skip_name(at, end);
+	if (is_line_comment(at, end))
+		return skip_line(at, end);
+	if (is_block_comment(at, end))
+	{
+		at = skip_comment(at, end);
+		return at != NULL ? at : end;
+	}
+	return at + 1;
+}
+
+/* The first block comment, without its marks; NULL if there is none. */
+static const char *
 first_comment(const char *at, const char *end, Size *length)
 {
-	while (at < end)
+	while (at < end && !is_block_comment(at, end))
+		at = skip_token(at, end);
+	if (at < end)
 	{
-		if (*at == '\'')
-			at = skip_quoted(at, end, !standard_conforming_strings);
-		else if (*at == '"')
-			at = skip_quoted(at, end, false);
-		else if (*at == '$')
-			at = skip_dollar_quoted(at, end);
-		else if (is_name_character(*at))
-			at = skip_name(at, end);
-		else if (end - at >= 2 && at[0] == '-' && at[1] == '-')
-		{
-			while (at < end && *at != '\n')
-				at++;
-		}
-		else if (end - at >= 2 && at[0] == '/' && at[1] == '*')
-		{
-			const char *begin = at + 2;
+		const char *begin = at + 2;
 
-			for (at = begin; end - at >= 2; at++)
-			{
-				if (at[0] == '*' && at[1] == '/')
-				{
-					*length = at - begin;
-					return begin;
-				}
-			}
+		at = skip_comment(at, end);
+		if (at == NULL)
 			return NULL;
-		}
-		else
-			at++;
+		*length = at - 2 - begin;
+		return begin;
 	}
 	return NULL;
+}
+
+Size
+arc_hint_comments_before(const char *text, Size begin)
+{
+	const char *end = text + begin;
+	const char *at = end;
+	const char *comments = text;
+
+	/* Mostly there is no more than the statement before, or nothing. */
+	while (at > text && scanner_isspace(at[-1]) && at[-1] != '\n' && at[-1] != '\r')
+		at--;
+	if (at == text || at[-1] == ';' || begin > TEXT_BEFORE_MAX)
+		return begin;
+	for (at = text; at < end;)
+	{
+		bool		counts = !scanner_isspace(*at) && !is_line_comment(at, end) &&
+			!is_block_comment(at, end);
+
+		at = skip_token(at, end);
+		if (counts)
+			comments = at;
+	}
+	return Min(comments, end) - text;
 }
 
 /* "(ttl=300)", with blanks anywhere; 0 if it is anything else. */

@@ -28,4 +28,10 @@ typedef struct ArcHint
 /* The text is that of one statement. */
 extern void arc_hint_read(const char *text, Size length, ArcHint *hint);
 
+/*
+ * Where the comments before a statement begin, which itself begins there: to a
+ * newer server they are not part of it.
+ */
+extern Size arc_hint_comments_before(const char *text, Size begin);
+
 #endif							/* ARC_HINT_H */

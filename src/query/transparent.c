@@ -201,32 +201,6 @@ query_is_ruled_out(Query *query, Search *search)
 }
 
 /*
- * Where the block comments before a statement begin: to a newer server they are
- * not part of it.
- */
-static Size
-comments_before(const char *text, Size begin)
-{
-	for (;;)
-	{
-		Size		at = begin;
-
-		while (at > 0 && scanner_isspace(text[at - 1]))
-			at--;
-		if (at < 4 || text[at - 1] != '/' || text[at - 2] != '*')
-			return begin;
-		for (at -= 3; at > 0; at--)
-		{
-			if (text[at - 1] == '/' && text[at] == '*')
-				break;
-		}
-		if (at == 0)
-			return begin;
-		begin = at - 1;
-	}
-}
-
-/*
  * The utility statement at work.  A query in it, of CREATE TABLE AS or EXPLAIN,
  * does not say where it stands.
  */
@@ -256,7 +230,7 @@ own_text(const Query *query, const char *text, Size *length)
 	if (text == NULL)
 		text = "";
 	end = size > 0 ? strnlen(text, begin + size) : strlen(text);
-	begin = comments_before(text, Min(begin, end));
+	begin = arc_hint_comments_before(text, Min(begin, end));
 	while (begin < end && scanner_isspace(text[begin]))
 		begin++;
 	*length = end - begin;
