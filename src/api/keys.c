@@ -14,6 +14,7 @@
 
 #include "access/htup_details.h"
 #include "api/keys.h"
+#include "base/compat.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -76,7 +77,7 @@ conversions_of(FunctionCallInfo fcinfo, int n)
 	return conversions;
 }
 
-static void pg_attribute_noreturn()
+ARC_NORETURN static void
 raise_mismatch(Oid from, Oid to)
 {
 	ereport(ERROR,

@@ -166,6 +166,13 @@ arc_compat_syscache_attr(int cache, HeapTuple tuple, AttrNumber attribute)
 	((void) ExecGetRangeTableRelation(estate, rti))
 #endif
 
+/* Before a function that does not return. */
+#if PG_VERSION_NUM >= 180000
+#define ARC_NORETURN	pg_noreturn
+#else
+#define ARC_NORETURN	pg_attribute_noreturn()
+#endif
+
 /* EnableQueryId() */
 #if PG_VERSION_NUM >= 160000
 #include "nodes/queryjumble.h"

@@ -28,6 +28,7 @@
 
 #include "access/htup.h"
 #include "access/tupdesc.h"
+#include "base/compat.h"
 #include "query/cacheability.h"
 #include "query/dependency.h"
 #include "store/store.h"
@@ -56,7 +57,7 @@ extern ArcLookup *arc_lookup_make(Oid relid, const AttrNumber *columns, int ncol
 								  ArcKeySpace space, const char *prefix, int max_rows);
 
 /* 42704. */
-extern void arc_lookup_raise_no_key(Oid relid) pg_attribute_noreturn();
+ARC_NORETURN extern void arc_lookup_raise_no_key(Oid relid);
 
 extern bool arc_lookup_is_current(const ArcLookup *lookup);
 
