@@ -134,6 +134,9 @@ sub sql_error
 sub start_program
 {
 	my ($node, $log, @command) = @_;
+
+	# There to be read before the program has come to write.
+	append_to_file($_, '') foreach $log, "$log.err";
 	my $pid = fork() // die "fork: $!";
 
 	return { pid => $pid } if $pid;
