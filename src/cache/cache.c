@@ -463,6 +463,7 @@ arc_fill_publish(ArcFill *fill, const ArcResult *result)
 			.meta_size = meta_size,
 			.value = result->value,
 			.value_size = result->size,
+			.draft = result->draft,
 			.flags = fill->reader->recovery ? ARC_ENTRY_IN_RECOVERY : 0,
 			.expires = result->expires,
 			.cost = result->cost,

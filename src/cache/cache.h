@@ -116,6 +116,7 @@ typedef struct ArcFill
 typedef struct ArcResult
 {
 	const void *value;
+	ArcSharedEntry *draft;		/* or NULL: has the value in value's place */
 	Size		size;
 	float		cost;			/* microseconds */
 	TimestampTz expires;		/* 0 is never */

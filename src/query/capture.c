@@ -155,6 +155,8 @@ arc_capture_jsonb(const ArcSource *source, ArcCapture *capture)
 	MemoryContextDelete(receiver.result);
 
 	capture->value = value;
+	capture->draft = NULL;
+	capture->state = ARC_IMAGE_KEEPING;
 	capture->size = VARSIZE(value);
 }
 
@@ -258,11 +260,14 @@ check_types(const char *image, TupleDesc desc)
 }
 
 void
-arc_image_finish(const ArcImage *image, ArcCapture *capture)
+arc_image_finish(ArcImage *image, ArcCapture *capture)
 {
-	capture->value = image->keeping ? image->data.data : NULL;
-	capture->too_large = image->too_large;
-	capture->size = image->keeping ? image->data.len : 0;
+	bool		complete = arc_image_complete(image);
+
+	capture->state = image->state;
+	capture->draft = image->draft;
+	capture->value = complete && image->draft == NULL ? image->data : NULL;
+	capture->size = complete ? arc_image_size(image) : 0;
 }
 
 typedef struct RowsReceiver
@@ -272,7 +277,6 @@ typedef struct RowsReceiver
 	Size		limit;
 	ArcImage	image;
 	MemoryContext result;		/* of the image */
-	MemoryContext per_row;
 } RowsReceiver;
 
 static void
@@ -281,9 +285,9 @@ rows_startup(DestReceiver *self, int operation, TupleDesc desc)
 	RowsReceiver *receiver = (RowsReceiver *) self;
 	MemoryContext old = MemoryContextSwitchTo(receiver->result);
 
-	arc_image_start(&receiver->image, desc, receiver->limit, 0);
+	arc_image_start(&receiver->image, desc, receiver->limit, false);
 	if (receiver->target != NULL)
-		check_types(receiver->image.data.data, receiver->target->dense);
+		check_types(receiver->image.data, receiver->target->dense);
 	MemoryContextSwitchTo(old);
 }
 
@@ -291,15 +295,11 @@ static bool
 rows_receive(TupleTableSlot *slot, DestReceiver *self)
 {
 	RowsReceiver *receiver = (RowsReceiver *) self;
-	MemoryContext old;
 
 	ARC_INJECT_POINT("capture-row");
 	if (receiver->target != NULL)
 		put_row(receiver->target, slot);
-	old = MemoryContextSwitchTo(receiver->per_row);
 	arc_image_add(&receiver->image, slot);
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(receiver->per_row);
 	return true;
 }
 
@@ -320,11 +320,7 @@ capture_rows(const ArcSource *source, const ArcRowTarget *target, Size limit,
 		.result = CurrentMemoryContext
 	};
 
-	receiver.per_row = AllocSetContextCreate(CurrentMemoryContext,
-											 "arcache capture",
-											 ALLOCSET_DEFAULT_SIZES);
 	capture->cost = arc_capture_run(source, &receiver.pub);
-	MemoryContextDelete(receiver.per_row);
 	arc_image_finish(&receiver.image, capture);
 }
 
@@ -341,21 +337,15 @@ arc_capture_image(const ArcSource *source, ArcCapture *capture)
 	capture_rows(source, NULL, MaxAllocSize, capture);
 }
 
-bool
-arc_image_fits(const char *image, const ArcRowTarget *target)
-{
-	return arc_image_has_types(image, target->dense);
-}
-
 void
-arc_replay_rows(const char *image, const ArcRowTarget *target)
+arc_replay_rows(const char *image, Size size, const ArcRowTarget *target)
 {
 	ArcImageReader reader;
 	MinimalTuple row;
 	TupleTableSlot *slot;
 
 	check_types(image, target->dense);
-	arc_image_open(&reader, image);
+	arc_image_open(&reader, image, size);
 	if (reader.left == 0)
 		return;
 	slot = MakeSingleTupleTableSlot(target->dense, &TTSOpsMinimalTuple);

@@ -28,8 +28,9 @@
 
 typedef struct ArcCapture
 {
-	void	   *value;			/* Jsonb, or the image of rows, or NULL */
-	bool		too_large;		/* why there is no image: else the types */
+	void	   *value;			/* Jsonb, or the image of rows */
+	ArcSharedEntry *draft;		/* or this is the image; or both are NULL: */
+	ArcImageState state;		/* why there is none */
 	Size		size;
 	double		cost;			/* microseconds spent running */
 } ArcCapture;
@@ -71,13 +72,10 @@ extern void arc_capture_rows(const ArcSource *source, const ArcRowTarget *target
 extern void arc_capture_image(const ArcSource *source, ArcCapture *capture);
 
 /* Give the target the rows of an image; 42804 if the types are not its own. */
-extern void arc_replay_rows(const char *image, const ArcRowTarget *target);
+extern void arc_replay_rows(const char *image, Size size, const ArcRowTarget *target);
 
-/* Would it do that? */
-extern bool arc_image_fits(const char *image, const ArcRowTarget *target);
-
-/* What has come of the image; all but the cost. */
-extern void arc_image_finish(const ArcImage *image, ArcCapture *capture);
+/* What has come of the image, which remains the caller's; all but the cost. */
+extern void arc_image_finish(ArcImage *image, ArcCapture *capture);
 
 /* Run the query into dest; returns the microseconds that took. */
 extern double arc_capture_run(const ArcSource *source, DestReceiver *dest);

@@ -10,6 +10,7 @@
 #include "query/comparison.h"
 #include "query/image.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 typedef struct Piece
 {
@@ -78,20 +79,25 @@ arc_jsonb_results_equal(const Jsonb *a, const Jsonb *b)
 }
 
 static Piece *
-row_pieces(const char *image, uint64 *n)
+row_pieces(const char *image, Size size, uint64 *n)
 {
 	ArcImageReader reader;
-	Piece	   *pieces;
+	MinimalTuple tuple;
+	uint64		room = 64;
+	Piece	   *pieces = palloc(room * sizeof(Piece));
 
-	arc_image_open(&reader, image);
-	*n = reader.left;
-	pieces = palloc((*n + 1) * sizeof(Piece));
-	for (uint64 i = 0; i < *n; i++)
+	*n = 0;
+	arc_image_open(&reader, image, size);
+	while ((tuple = arc_image_read(&reader)) != NULL)
 	{
-		MinimalTuple tuple = arc_image_read(&reader);
-
-		pieces[i].data = (const char *) tuple;
-		pieces[i].size = tuple->t_len;
+		if (*n == room)
+		{
+			room *= 2;
+			pieces = repalloc_huge(pieces, room * sizeof(Piece));
+		}
+		pieces[*n].data = (const char *) tuple;
+		pieces[*n].size = tuple->t_len;
+		(*n)++;
 	}
 	return pieces;
 }
@@ -106,7 +112,7 @@ arc_row_images_equal(const char *a, Size a_size, const char *b, Size b_size)
 
 	if (a_size == b_size && memcmp(a, b, a_size) == 0)
 		return true;
-	pa = row_pieces(a, &na);
-	pb = row_pieces(b, &nb);
+	pa = row_pieces(a, a_size, &na);
+	pb = row_pieces(b, b_size, &nb);
 	return same_pieces(pa, na, pb, nb);
 }

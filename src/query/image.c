@@ -4,7 +4,7 @@
  *	  The rows of a result in one piece of memory.
  *
  * An image is an ImageHeader, the oids of the column types, and for each row
- * its size (an int32) and a MinimalTuple, MAXALIGNed.
+ * a MinimalTuple, which begins with its length; each is MAXALIGNed.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,30 +14,57 @@
 #include "access/htup_details.h"
 #include "base/compat.h"
 #include "base/inject.h"
+#include "cache/pin.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
+#include "miscadmin.h"
 #include "query/image.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-/* The planner may expect anything; so much is taken for real. */
-#define EXPECTED_MAX	(16 * 1024 * 1024)
+/*
+ * What goes to the store is collected in so many bytes and put there whenever
+ * they are full.  So what is copied is in the processor's cache, and a fill,
+ * however large, takes no memory that the kernel must first make.
+ */
+#define CHUNK	(64 * 1024)
 
 typedef struct ImageHeader
 {
 	uint32		ncolumns;
 	uint32		padding;
-	uint64		nrows;
 } ImageHeader;
 
 /* -- making --------------------------------------------------------------------- */
 
-static void
-align(StringInfo image)
-{
-	static const char zeros[MAXIMUM_ALIGNOF] = {0};
+/*
+ * Such a chunk is kept from fill to fill.  It is taken until the context of the
+ * image ends, however that comes about.
+ */
+static char *kept_chunk = NULL;
+static bool kept_chunk_taken = false;
 
-	appendBinaryStringInfo(image, zeros, MAXALIGN(image->len) - image->len);
+static void
+give_chunk_back(void *arg)
+{
+	kept_chunk_taken = false;
+}
+
+static char *
+take_chunk(MemoryContext context)
+{
+	MemoryContextCallback *callback;
+
+	if (kept_chunk_taken)
+		return MemoryContextAlloc(context, CHUNK);
+	if (kept_chunk == NULL)
+		kept_chunk = MemoryContextAlloc(TopMemoryContext, CHUNK);
+	callback = MemoryContextAlloc(context, sizeof(MemoryContextCallback));
+	callback->func = give_chunk_back;
+	callback->arg = NULL;
+	MemoryContextRegisterResetCallback(context, callback);
+	kept_chunk_taken = true;
+	return kept_chunk;
 }
 
 /* An anonymous record type is known to its session only. */
@@ -54,81 +81,177 @@ is_storable(TupleDesc desc)
 	return true;
 }
 
-/* Room for so many bytes more, if that can be had without an error. */
-static bool
-make_room(StringInfo data, Size more)
+/* The image is made to its end or not at all. */
+static void
+give_up(ArcImage *image, ArcImageState why)
 {
-	Size		room = data->maxlen;
-	char	   *larger;
-
-	if (data->len + more < room)
-		return true;
-	while (data->len + more >= room)
-		room *= 2;
-	room = Min(room, MaxAllocSize);
-	larger = ARC_INJECT_FAILS("capture-grow") ? NULL :
-		MemoryContextAllocExtended(GetMemoryChunkContext(data->data), room,
-								   MCXT_ALLOC_NO_OOM);
-	if (larger == NULL)
-		return false;
-	memcpy(larger, data->data, data->len);
-	pfree(data->data);
-	data->data = larger;
-	data->maxlen = room;
-	return true;
+	image->state = why;
+	image->end = image->length = 0;
+	if (image->data != kept_chunk)
+		pfree(image->data);
+	image->data = NULL;
+	arc_image_end(image);
 }
 
-void
-arc_image_start(ArcImage *image, TupleDesc desc, Size limit, double expected)
+static Size
+drafted(const ArcImage *image)
 {
-	ImageHeader header = {.ncolumns = desc->natts};
+	return image->draft != NULL ? image->draft->value_size : 0;
+}
 
-	initStringInfo(&image->data);
-	image->desc = desc;
-	image->alike = NULL;
-	image->limit = Min(limit, MaxAllocSize / 2);
-
-	/* Room at once, lest what was kept be moved again and again. */
-	(void) make_room(&image->data, (Size) Min(expected, Min(image->limit, EXPECTED_MAX)));
-	image->keeping = is_storable(desc);
-	image->too_large = false;
-	appendBinaryStringInfo(&image->data, (char *) &header, sizeof(header));
-	for (int i = 0; i < desc->natts; i++)
-		appendBinaryStringInfo(&image->data, (char *) &TupleDescAttr(desc, i)->atttypid,
-							   sizeof(Oid));
-	align(&image->data);
+Size
+arc_image_size(const ArcImage *image)
+{
+	return drafted(image) + image->length;
 }
 
 static void
-give_up(ArcImage *image)
+set_end(ArcImage *image)
 {
-	image->keeping = false;
-	image->too_large = true;
-	pfree(image->data.data);
-	image->data.data = NULL;
+	image->end = Min(image->room, image->limit - drafted(image));
+}
+
+/* Drafts have no key; this one spreads them over the store's regions. */
+static bool
+start_draft(ArcImage *image)
+{
+	ArcEntrySpec spec = {
+		.key = {
+			.length = sizeof(MyProcPid),.name = (char *) &MyProcPid
+		}
+	};
+
+	arc_pin_reserve();
+	image->draft = arc_store_create(&spec);
+	if (image->draft == NULL)
+		return false;
+	arc_pin_remember(image->draft, ARC_HOLD_OWNED);
+	image->draft_last = ARC_REF_NONE;
+	return true;
+}
+
+/* False if there is no memory for it in the store. */
+static bool
+put_into_draft(ArcImage *image)
+{
+	if (image->draft == NULL && !start_draft(image))
+		return false;
+	if (ARC_INJECT_FAILS("capture-draft") ||
+		!arc_store_append(image->draft, &image->draft_last, image->data, image->length))
+		return false;
+	image->length = 0;
+	return true;
+}
+
+/* Memory for so many bytes more than there are, if it can be had without an error. */
+static bool
+grow(ArcImage *image, Size more)
+{
+	Size		room = image->room;
+	char	   *larger;
+
+	while (room < image->length + more)
+		room *= 2;
+	room = Min(room, MaxAllocSize);
+	larger = ARC_INJECT_FAILS("capture-grow") ? NULL :
+		MemoryContextAllocExtended(image->context, room, MCXT_ALLOC_NO_OOM);
+	if (larger == NULL)
+		return false;
+	memcpy(larger, image->data, image->length);
+	if (image->data != kept_chunk)
+		pfree(image->data);
+	image->data = larger;
+	image->room = room;
+	return true;
+}
+
+/* Room for so many bytes more than there are; if there is none the image is given up. */
+static bool
+make_room(ArcImage *image, Size more)
+{
+	if (more > image->limit - Min(image->limit, arc_image_size(image)))
+	{
+		give_up(image, ARC_IMAGE_TOO_LARGE);
+		return false;
+	}
+	if ((image->drafts && image->length > 0 && !put_into_draft(image)) ||
+		(more > image->room - image->length && !grow(image, more)))
+	{
+		give_up(image, ARC_IMAGE_NO_MEMORY);
+		return false;
+	}
+	set_end(image);
+	return true;
+}
+
+/* The start of an image is no larger than a tuple with so many columns can be. */
+static void
+put_header(ArcImage *image)
+{
+	ImageHeader header = {.ncolumns = image->desc->natts};
+	Size		size = MAXALIGN(sizeof(header) + header.ncolumns * sizeof(Oid));
+	Oid		   *types = (Oid *) (image->data + sizeof(header));
+
+	Assert(size <= image->room);
+	memset(image->data, 0, size);
+	memcpy(image->data, &header, sizeof(header));
+	for (int i = 0; i < header.ncolumns; i++)
+		types[i] = TupleDescAttr(image->desc, i)->atttypid;
+	image->length = size;
+}
+
+void
+arc_image_start(ArcImage *image, TupleDesc desc, Size limit, bool drafts)
+{
+	*image = (ArcImage)
+	{
+		.state = is_storable(desc) ? ARC_IMAGE_KEEPING : ARC_IMAGE_NOT_STORABLE,
+			.drafts = drafts,
+			.limit = Min(limit, MaxAllocSize / 2),
+			.desc = desc,
+			.context = CurrentMemoryContext
+	};
+	image->room = drafts ? CHUNK : 1024 + MAXALIGN(desc->natts * sizeof(Oid));
+	image->data = drafts ? take_chunk(image->context) : palloc(image->room);
+	put_header(image);
+	set_end(image);
+}
+
+bool
+arc_image_complete(ArcImage *image)
+{
+	if (image->state == ARC_IMAGE_KEEPING && image->draft != NULL && image->length > 0 &&
+		!put_into_draft(image))
+		give_up(image, ARC_IMAGE_NO_MEMORY);
+	return image->state == ARC_IMAGE_KEEPING;
+}
+
+void
+arc_image_end(ArcImage *image)
+{
+	if (image->draft == NULL)
+		return;
+	arc_pin_forget(image->draft, ARC_HOLD_OWNED);
+	arc_store_discard(image->draft);
+	image->draft = NULL;
 }
 
 /*
- * Room for a row, all zeros.  NULL if the image would become too large, and is
- * given up.
+ * Room for a tuple of this size, with zeros behind its end.  NULL if the image
+ * is given up for it.
  */
-static MinimalTuple
+static inline MinimalTuple
 add_row(ArcImage *image, Size size)
 {
-	Size		needed = MAXALIGN(sizeof(int32)) + MAXALIGN(size);
+	Size		needed = MAXALIGN(size);
 	char	   *at;
 
-	if (image->data.len + needed > image->limit || !make_room(&image->data, needed))
-	{
-		give_up(image);
+	if (needed > image->end - image->length && !make_room(image, needed))
 		return NULL;
-	}
-	at = image->data.data + image->data.len;
-	image->data.len += needed;
-	memset(at, 0, needed);
-	*(int32 *) at = size;
-	((ImageHeader *) image->data.data)->nrows++;
-	return (MinimalTuple) (at + MAXALIGN(sizeof(int32)));
+	at = image->data + image->length;
+	image->length += needed;
+	memset(at + needed - MAXIMUM_ALIGNOF, 0, MAXIMUM_ALIGNOF);
+	return (MinimalTuple) at;
 }
 
 /* Are values laid out the same in tuples of both? */
@@ -149,27 +272,34 @@ same_layout(TupleDesc a, TupleDesc b)
 	return true;
 }
 
-/* The tuple that the slot holds as it is, and its size; NULL if it holds none. */
-static const MinimalTupleData *
+/*
+ * The tuple that the slot holds as it is, and its size; NULL if it holds none.
+ * (Where rows come from a table the slot's function is not asked: it costs as
+ * much as copying a small row does.)
+ */
+static inline const MinimalTupleData *
 tuple_held(TupleTableSlot *slot, Size *size)
 {
-	const MinimalTupleData *tuple;
+	HeapTuple	heap;
 	bool		copied;
 
-	if (TTS_IS_MINIMALTUPLE(slot))
+	if (TTS_IS_BUFFERTUPLE(slot))
+		heap = ((BufferHeapTupleTableSlot *) slot)->base.tuple;
+	else if (TTS_IS_HEAPTUPLE(slot))
+		heap = ((HeapTupleTableSlot *) slot)->tuple;
+	else if (TTS_IS_MINIMALTUPLE(slot))
 	{
-		tuple = ExecFetchSlotMinimalTuple(slot, &copied);
+		const MinimalTupleData *tuple = ExecFetchSlotMinimalTuple(slot, &copied);
+
 		*size = tuple->t_len;
 		return tuple;
 	}
-	if (TTS_IS_BUFFERTUPLE(slot) || TTS_IS_HEAPTUPLE(slot))
-	{
-		HeapTuple	heap = ExecFetchSlotHeapTuple(slot, false, &copied);
-
-		*size = heap->t_len - MINIMAL_TUPLE_OFFSET;
-		return (const MinimalTupleData *) ((char *) heap->t_data + MINIMAL_TUPLE_OFFSET);
-	}
-	return NULL;
+	else
+		return NULL;
+	if (heap == NULL)
+		return NULL;			/* the values are set, the tuple is not made */
+	*size = heap->t_len - MINIMAL_TUPLE_OFFSET;
+	return (const MinimalTupleData *) ((char *) heap->t_data + MINIMAL_TUPLE_OFFSET);
 }
 
 /*
@@ -177,7 +307,7 @@ tuple_held(TupleTableSlot *slot, Size *size)
  * values: equal rows are equal bytes, whatever plan gives them.  It must have
  * all columns, for one that it lacks has the default of when it was added.
  */
-static bool
+static inline bool
 add_held(ArcImage *image, TupleTableSlot *slot)
 {
 	TupleDesc	desc = slot->tts_tupleDescriptor;
@@ -202,9 +332,24 @@ add_held(ArcImage *image, TupleTableSlot *slot)
 
 	/* What is left says where it lay, and who wrote it. */
 	row->t_len = size;
+	memset(row->mt_padding, 0, sizeof(row->mt_padding));
 	row->t_infomask2 &= HEAP_NATTS_MASK;
 	row->t_infomask &= HEAP_HASNULL | HEAP_HASVARWIDTH;
 	return true;
+}
+
+/* The value without a pointer elsewhere, until the end of the row. */
+static Datum
+flattened(ArcImage *image, Datum value)
+{
+	MemoryContext old;
+
+	if (image->flat == NULL)
+		image->flat = AllocSetContextCreate(image->context, "arcache row", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(image->flat);
+	value = PointerGetDatum(detoast_external_attr((struct varlena *) DatumGetPointer(value)));
+	MemoryContextSwitchTo(old);
+	return value;
 }
 
 /*
@@ -229,18 +374,19 @@ flat_values(ArcImage *image, TupleTableSlot *slot, bool *has_nulls)
 			toast_datum_size(values[i]) : VARSIZE_ANY(DatumGetPointer(values[i]));
 		if (size > image->limit)
 		{
-			give_up(image);
+			give_up(image, ARC_IMAGE_TOO_LARGE);
 			return NULL;
 		}
 		if (VARATT_IS_EXTERNAL(DatumGetPointer(values[i])))
 		{
+			Datum		flat = flattened(image, values[i]);
+
 			if (values == slot->tts_values)
 			{
-				values = palloc(desc->natts * sizeof(Datum));
+				values = MemoryContextAlloc(image->flat, desc->natts * sizeof(Datum));
 				memcpy(values, slot->tts_values, desc->natts * sizeof(Datum));
 			}
-			values[i] = PointerGetDatum(detoast_external_attr((struct varlena *)
-															  DatumGetPointer(values[i])));
+			values[i] = flat;
 		}
 	}
 	return values;
@@ -270,6 +416,9 @@ add_formed(ArcImage *image, TupleTableSlot *slot)
 	row = add_row(image, header + size);
 	if (row == NULL)
 		return;
+
+	/* The null bitmap and what pads values are zeros. */
+	memset(row, 0, header + size);
 	row->t_len = header + size;
 	HeapTupleHeaderSetNatts(row, desc->natts);
 	row->t_hoff = header + MINIMAL_TUPLE_OFFSET;
@@ -281,8 +430,11 @@ add_formed(ArcImage *image, TupleTableSlot *slot)
 void
 arc_image_add(ArcImage *image, TupleTableSlot *slot)
 {
-	if (image->keeping && !add_held(image, slot))
-		add_formed(image, slot);
+	if (image->state != ARC_IMAGE_KEEPING || add_held(image, slot))
+		return;
+	add_formed(image, slot);
+	if (image->flat != NULL)
+		MemoryContextReset(image->flat);
 }
 
 /* -- reading -------------------------------------------------------------------- */
@@ -299,17 +451,24 @@ arc_image_has_types(const char *image, TupleDesc desc)
 	return same;
 }
 
+/* Pieces are aligned as rows are, so the length of a row is never cut. */
+static inline void
+next_piece_if_at_end(ArcImageReader *reader)
+{
+	if (reader->at == reader->piece.length && reader->entry != NULL)
+	{
+		(void) arc_value_next(reader->entry, &reader->piece);
+		reader->at = 0;
+	}
+}
+
 /* The next bytes of the image, where they lie or joined. */
 static const char *
 read_bytes(ArcImageReader *reader, Size size)
 {
 	Size		got = 0;
 
-	if (reader->at == reader->piece.length && reader->entry != NULL)
-	{
-		(void) arc_value_next(reader->entry, &reader->piece);
-		reader->at = 0;
-	}
+	next_piece_if_at_end(reader);
 	if (reader->piece.length - reader->at >= size)
 	{
 		reader->at += size;
@@ -338,27 +497,28 @@ read_bytes(ArcImageReader *reader, Size size)
 }
 
 static void
-start_reading(ArcImageReader *reader)
+start_reading(ArcImageReader *reader, Size size)
 {
 	const ImageHeader *header;
+	Size		start;
 
 	reader->context = CurrentMemoryContext;
 	header = (const ImageHeader *) read_bytes(reader, sizeof(ImageHeader));
-	reader->left = header->nrows;
-	(void) read_bytes(reader, MAXALIGN(sizeof(ImageHeader) + header->ncolumns * sizeof(Oid)) -
-					  sizeof(ImageHeader));
+	start = MAXALIGN(sizeof(ImageHeader) + header->ncolumns * sizeof(Oid));
+	(void) read_bytes(reader, start - sizeof(ImageHeader));
+	reader->left = size - start;
 }
 
 void
-arc_image_open(ArcImageReader *reader, const char *image)
+arc_image_open(ArcImageReader *reader, const char *image, Size size)
 {
 	*reader = (ArcImageReader)
 	{
 		.piece = {
-			.data = image, .length = SIZE_MAX
+			.data = image, .length = size
 		}
 	};
-	start_reading(reader);
+	start_reading(reader, size);
 }
 
 void
@@ -369,17 +529,18 @@ arc_image_open_entry(ArcImageReader *reader, const ArcSharedEntry *entry)
 		.entry = entry
 	};
 	arc_value_first(entry, &reader->piece);
-	start_reading(reader);
+	start_reading(reader, entry->value_size);
 }
 
 MinimalTuple
 arc_image_read(ArcImageReader *reader)
 {
-	int32		length;
+	Size		size;
 
 	if (reader->left == 0)
 		return NULL;
-	reader->left--;
-	length = *(const int32 *) read_bytes(reader, MAXALIGN(sizeof(int32)));
-	return (MinimalTuple) read_bytes(reader, MAXALIGN(length));
+	next_piece_if_at_end(reader);
+	size = MAXALIGN(*(const uint32 *) (reader->piece.data + reader->at));
+	reader->left -= size;
+	return (MinimalTuple) read_bytes(reader, size);
 }

@@ -678,7 +678,7 @@ arc_lookup_image(const ArcLookup *lookup, HeapTuple row, Size *size)
 		slot->tts_isnull[n++] = nulls[i];
 	}
 	ExecStoreVirtualTuple(slot);
-	arc_image_start(&image, slot->tts_tupleDescriptor, MaxAllocSize, 0);
+	arc_image_start(&image, slot->tts_tupleDescriptor, MaxAllocSize, false);
 	arc_image_add(&image, slot);
 	arc_image_finish(&image, &capture);
 	ExecDropSingleTupleTableSlot(slot);

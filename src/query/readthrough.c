@@ -215,6 +215,22 @@ lacks_ttl(const ArcRead *read, const ArcAssessment *assessment)
 		read->request->ttl == 0 && arc_default_ttl == 0;
 }
 
+static void
+count_given_up(ArcImageState why)
+{
+	switch (why)
+	{
+		case ARC_IMAGE_TOO_LARGE:
+			arc_stats_count(ARC_REJECTED_OVERSIZE);
+			break;
+		case ARC_IMAGE_NO_MEMORY:
+			arc_stats_count(ARC_REJECTED_FULL);
+			break;
+		default:
+			arc_stats_count(ARC_BYPASS_UNCACHEABLE);
+	}
+}
+
 bool
 arc_read_publish(ArcRead *read, ArcFill *fill, const ArcCapture *capture,
 				 const ArcAssessment *assessment, ArcDependencies *dependencies)
@@ -223,10 +239,9 @@ arc_read_publish(ArcRead *read, ArcFill *fill, const ArcCapture *capture,
 	ArcResult	result = {0};
 	int64		ttl = effective_ttl(read->request->ttl, dependencies);
 
-	if (capture->value == NULL)
+	if (capture->value == NULL && capture->draft == NULL)
 	{
-		arc_stats_count(capture->too_large ? ARC_REJECTED_OVERSIZE :
-						ARC_BYPASS_UNCACHEABLE);
+		count_given_up(capture->state);
 		return false;
 	}
 	if (assessment->cacheability == ARC_CACHE_BY_TTL || read->asker->reader.recovery)
@@ -246,6 +261,7 @@ arc_read_publish(ArcRead *read, ArcFill *fill, const ArcCapture *capture,
 	arc_environment_capture(&settings, assessment->settings);
 	result.tags = arc_dependencies_add_tags(dependencies, read->request->tags, &result.tags_size);
 	result.value = capture->value;
+	result.draft = capture->draft;
 	result.size = capture->size;
 	result.cost = capture->cost;
 	result.expires = ttl > 0 ? arc_cache_expiry(ttl) : 0;
@@ -513,11 +529,11 @@ deliver_rows(ArcResultForm *form, const ArcSharedEntry *entry)
 	arc_value_first(entry, &cursor);
 	if (cursor.length == entry->value_size)
 	{
-		arc_replay_rows(cursor.data, target);
+		arc_replay_rows(cursor.data, cursor.length, target);
 		return;
 	}
 	image = copy_value(entry);
-	arc_replay_rows(image, target);
+	arc_replay_rows(image, entry->value_size, target);
 	pfree(image);
 }
 

@@ -328,7 +328,7 @@ verify(ArcResultScan *scan)
 		ExecReScan(outerPlanState(&scan->css.ss.ps));
 	else
 		start_plan(scan);
-	arc_image_start(&image, scan->css.ss.ps.ps_ResultTupleDesc, MaxAllocSize, 0);
+	arc_image_start(&image, scan->css.ss.ps.ps_ResultTupleDesc, MaxAllocSize, false);
 	for (;;)
 	{
 		slot = ExecProcNode(outerPlanState(&scan->css.ss.ps));
@@ -350,7 +350,7 @@ start_rows(ArcResultScan *scan)
 	if (scan->entry != NULL)
 		arc_image_open_entry(&scan->rows, scan->entry);
 	else
-		arc_image_open(&scan->rows, scan->capture.data.data);
+		arc_image_open(&scan->rows, scan->capture.data, scan->capture.length);
 }
 
 static void
@@ -472,12 +472,11 @@ leave_flight(ArcResultScan *scan)
 	scan->flight = ARC_FLIGHT_ALONE;
 }
 
-/* With what a row has besides its values. */
-static double
-bytes_expected(const Plan *plan)
+/* The plan runs to its end before the first row is given. */
+static bool
+runs_ahead(const ArcResultScan *scan)
 {
-	return plan->plan_rows * (MAXALIGN(plan->plan_width) +
-							  MAXALIGN(SizeofMinimalTupleHeader) + MAXALIGN(sizeof(int32)));
+	return scan->plan.ahead || (scan->limited && scan->plan.one_row);
 }
 
 static void
@@ -492,23 +491,21 @@ start_fill(ArcResultScan *scan)
 	arc_statement_count(query_id_of(scan), ARC_STATEMENT_MISSES, 1);
 	scan->was_miss = true;
 	scan->outcome = ARC_OUTCOME_FILL;
-	scan->per_row = AllocSetContextCreate(scan->context, "arcache capture",
-										  ALLOCSET_DEFAULT_SIZES);
+
+	/* A cursor may be left open, and what runs ahead is read again. */
 	arc_image_start(&scan->capture, scan->css.ss.ps.ps_ResultTupleDesc,
-					arc_read_image_limit(), bytes_expected(scan->css.ss.ps.plan));
+					arc_read_image_limit(), !scan->limited && !runs_ahead(scan));
 }
 
+/* Not to its end: what it kept is of no more use. */
 static void
-keep(ArcResultScan *scan, TupleTableSlot *slot)
+end_fill(ArcResultScan *scan)
 {
-	MemoryContext old;
-
-	if (!scan->capture.keeping)
-		return;
-	old = MemoryContextSwitchTo(scan->per_row);
-	arc_image_add(&scan->capture, slot);
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(scan->per_row);
+	if (scan->outcome == ARC_OUTCOME_FILL)
+	{
+		scan->outcome = ARC_OUTCOME_BYPASS;
+		arc_image_end(&scan->capture);
+	}
 }
 
 static void
@@ -523,6 +520,7 @@ publish(ArcResultScan *scan)
 	scan->was_stored = arc_read_publish(&scan->read, &scan->fill, &capture,
 										&scan->assessment, &scan->dependencies);
 	scan->size = capture.size;
+	arc_image_end(&scan->capture);
 	leave_flight(scan);
 	if (scan->was_stored)
 	{
@@ -538,33 +536,31 @@ publish(ArcResultScan *scan)
  */
 #define ROWS_TIMED	16
 
-static int
-rows_timed(const ArcResultScan *scan)
-{
-	uint64		nth = scan->pulled;
-
-	if (nth < ROWS_TIMED)
-		return 1;
-	return nth % ROWS_TIMED == 0 ? ROWS_TIMED : 0;
-}
-
 static TupleTableSlot *
-pull_timed(ArcResultScan *scan)
+pull_timed(ArcResultScan *scan, int stands_for)
 {
-	int			stands_for = rows_timed(scan);
 	instr_time	start;
 	instr_time	duration;
 	TupleTableSlot *slot;
 
-	scan->pulled++;
-	if (stands_for == 0)
-		return ExecProcNode(outerPlanState(&scan->css.ss.ps));
 	INSTR_TIME_SET_CURRENT(start);
 	slot = ExecProcNode(outerPlanState(&scan->css.ss.ps));
 	INSTR_TIME_SET_CURRENT(duration);
 	INSTR_TIME_SUBTRACT(duration, start);
 	scan->spent += stands_for * INSTR_TIME_GET_DOUBLE(duration) * 1e6;
 	return slot;
+}
+
+static inline TupleTableSlot *
+pull(ArcResultScan *scan)
+{
+	uint64		nth = scan->pulled++;
+
+	if (nth < ROWS_TIMED)
+		return pull_timed(scan, 1);
+	if (nth % ROWS_TIMED == 0)
+		return pull_timed(scan, ROWS_TIMED);
+	return ExecProcNode(outerPlanState(&scan->css.ss.ps));
 }
 
 static TupleTableSlot *
@@ -575,11 +571,11 @@ next_of_plan(ArcResultScan *scan)
 	if (scan->outcome != ARC_OUTCOME_FILL)
 		return ExecProcNode(outerPlanState(&scan->css.ss.ps));
 
-	slot = pull_timed(scan);
+	slot = pull(scan);
 	ARC_INJECT_POINT("scan-fill-row");
 	if (!TupIsNull(slot))
 	{
-		keep(scan, slot);
+		arc_image_add(&scan->capture, slot);
 		return slot;
 	}
 
@@ -601,12 +597,12 @@ fill_ahead(ArcResultScan *scan)
 	ArcVerdict	verdict;
 	ArcSharedEntry *entry = NULL;
 
-	while (scan->capture.keeping && scan->outcome == ARC_OUTCOME_FILL)
+	while (scan->capture.state == ARC_IMAGE_KEEPING && scan->outcome == ARC_OUTCOME_FILL)
 		(void) next_of_plan(scan);
 	if (scan->outcome == ARC_OUTCOME_FILL)
 	{
 		/* Too large; or its types cannot be kept, and nothing has been run. */
-		if (scan->capture.too_large)
+		if (scan->pulled > 0)
 			ExecReScan(outerPlanState(&scan->css.ss.ps));
 		return;
 	}
@@ -664,13 +660,6 @@ look(ArcResultScan *scan)
 }
 
 static bool
-runs_ahead(const ArcResultScan *scan)
-{
-	return scan->outcome == ARC_OUTCOME_FILL && scan->pulled == 0 &&
-		(scan->plan.ahead || (scan->limited && scan->plan.one_row));
-}
-
-static bool
 gives_image(const ArcResultScan *scan)
 {
 	return scan->outcome == ARC_OUTCOME_HIT || scan->outcome == ARC_OUTCOME_REPLAY;
@@ -703,7 +692,7 @@ resume(ArcResultScan *scan)
 	if (is_elsewhere(scan))
 	{
 		scan->bypass = "settings changed between rows";
-		scan->outcome = ARC_OUTCOME_BYPASS;
+		end_fill(scan);
 		arc_stats_count(ARC_BYPASS_UNCACHEABLE);
 	}
 	MemoryContextSwitchTo(old);
@@ -719,7 +708,7 @@ next_row(CustomScanState *node)
 		look(scan);
 	else
 		resume(scan);
-	if (runs_ahead(scan))
+	if (scan->outcome == ARC_OUTCOME_FILL && scan->pulled == 0 && runs_ahead(scan))
 		fill_ahead(scan);
 	slot = gives_image(scan) ? next_of_image(scan) : next_of_plan(scan);
 	if (!TupIsNull(slot))
@@ -737,6 +726,7 @@ end(CustomScanState *node)
 	if (scan->entry != NULL)
 		arc_pin_release(scan->entry);
 	scan->entry = NULL;
+	end_fill(scan);
 	leave_flight(scan);
 	if (outerPlanState(&node->ss.ps) != NULL)
 		ExecEndNode(outerPlanState(&node->ss.ps));
@@ -752,7 +742,7 @@ rescan(CustomScanState *node)
 		start_rows(scan);
 	else if (scan->outcome != ARC_OUTCOME_PENDING)
 	{
-		scan->outcome = ARC_OUTCOME_BYPASS;
+		end_fill(scan);
 		ExecReScan(outerPlanState(&node->ss.ps));
 	}
 }

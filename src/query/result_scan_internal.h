@@ -62,7 +62,6 @@ typedef struct ArcResultScan
 	ArcFill		fill;
 	ArcFlight	flight;
 	ArcImage	capture;
-	MemoryContext per_row;
 	uint64		pulled;			/* rows */
 	double		spent;			/* microseconds in the plan below */
 } ArcResultScan;

@@ -26,6 +26,10 @@
  * other than the last has a multiple of MAXIMUM_ALIGNOF bytes, and what was
  * aligned within the value is so in memory.
  *
+ * A draft is an entry whose value is appended piece by piece while it is yet
+ * to be seen what its key and meta are; it never has a value in its first
+ * block.  When an entry is made of it, its further blocks become that one's.
+ *
  * Shortage
  * --------
  *
@@ -311,12 +315,12 @@ reserve(Size min, Size max, uint32 hint, uint64 *budget, Size *got)
 	}
 }
 
-/* Add a block to an entry's footprint, whose units are those of the arena. */
-static inline void
-account_block(ArcSharedEntry *entry, Size size)
+/* A block's part of an entry's footprint, whose units are those of the arena. */
+static inline uint32
+block_footprint(Size size)
 {
 	/* The 8 bytes that a block's size lacks of 16n are those of its tag. */
-	entry->footprint += (uint32) ((size + 15) / 16);
+	return (uint32) ((size + 15) / 16);
 }
 
 static void
@@ -334,15 +338,22 @@ free_blocks(ArcSharedEntry *entry)
 	arc_arena_free(arc_arena_ref(entry));
 }
 
+/* Where the block behind this one is named; ARC_REF_NONE is the first one. */
+static inline ArcRef *
+link_behind(ArcSharedEntry *entry, ArcRef block)
+{
+	return block == ARC_REF_NONE ? &entry->more :
+		&((ArcSharedPiece *) arc_arena_address(block))->next;
+}
+
 /*
- * Allocate what a value has beyond the first block.  False if that fails;
- * then the caller frees what there is.
+ * Allocate pieces for so many bytes more, behind this block.  False if that
+ * fails; then the caller frees what there is.
  */
 static bool
-reserve_pieces(ArcSharedEntry *entry, uint32 hint, uint64 *budget)
+reserve_pieces(ArcSharedEntry *entry, ArcRef behind, Size left, uint32 hint, uint64 *budget)
 {
-	Size		left = entry->value_size - entry->first_size;
-	ArcRef	   *link = &entry->more;
+	ArcRef	   *link = link_behind(entry, behind);
 
 	while (left > 0)
 	{
@@ -359,7 +370,7 @@ reserve_pieces(ArcSharedEntry *entry, uint32 hint, uint64 *budget)
 		piece = arc_arena_address(ref);
 		piece->next = ARC_REF_NONE;
 		piece->size = (uint32) Min(left, got - PIECE_HEADER_SIZE);
-		account_block(entry, got);
+		entry->footprint += block_footprint(got);
 
 		*link = ref;
 		link = &piece->next;
@@ -368,12 +379,30 @@ reserve_pieces(ArcSharedEntry *entry, uint32 hint, uint64 *budget)
 	return true;
 }
 
+/* Fill the pieces behind this block; returns the last one. */
+static ArcRef
+copy_pieces(ArcSharedEntry *entry, ArcRef behind, const char *value)
+{
+	ArcRef		ref = *link_behind(entry, behind);
+	ArcRef		last = behind;
+
+	while (ref != ARC_REF_NONE)
+	{
+		ArcSharedPiece *piece = piece_at(ref);
+
+		memcpy(piece->data, value, piece->size);
+		value += piece->size;
+		last = ref;
+		ref = piece->next;
+	}
+	return last;
+}
+
 /* Copy key, meta and value to their places. */
 static void
 copy_content(ArcSharedEntry *entry, const ArcEntrySpec *spec)
 {
 	const char *value = spec->value;	/* may be NULL if empty */
-	ArcRef		ref = entry->more;
 
 	arc_mark_written(spec->key.name, spec->key.length);
 	arc_mark_written(spec->meta, spec->meta_size);
@@ -389,15 +418,36 @@ copy_content(ArcSharedEntry *entry, const ArcEntrySpec *spec)
 		memcpy(first_data(entry), value, entry->first_size);
 		value += entry->first_size;
 	}
+	if (spec->draft == NULL)
+		(void) copy_pieces(entry, ARC_REF_NONE, value);
+}
 
-	while (ref != ARC_REF_NONE)
-	{
-		ArcSharedPiece *piece = piece_at(ref);
+/*
+ * What may be evicted for so many bytes, of which the head cannot be cut:
+ * several times as many, since others take part of it; more for the head, which
+ * may not fit between what is left; and something for the smallest.  But not so
+ * much that failing again and again to store one entry could clear the cache of
+ * all others.
+ */
+static uint64
+eviction_budget(Size head, Size value)
+{
+	return 4 * (uint64) (head + value) + 16 * (uint64) head +
+		Min(arc_arena_size() / 16, EVICT_SLACK);
+}
 
-		memcpy(piece->data, value, piece->size);
-		value += piece->size;
-		ref = piece->next;
-	}
+/* The draft's value becomes the entry's. */
+static void
+take_value(ArcSharedEntry *entry, ArcSharedEntry *draft)
+{
+	Size		head = arc_arena_block_size(arc_arena_ref(draft));
+
+	Assert(draft->first_size == 0);
+	entry->more = draft->more;
+	entry->footprint += draft->footprint - block_footprint(head);
+	draft->more = ARC_REF_NONE;
+	draft->value_size = 0;
+	draft->footprint = block_footprint(head);
 }
 
 /*
@@ -407,7 +457,8 @@ ArcSharedEntry *
 arc_store_create(const ArcEntrySpec *spec)
 {
 	Size		head = value_offset(spec->key.length, spec->meta_size);
-	Size		value_size = spec->value_size;
+	Size		value_size = spec->draft != NULL ? spec->draft->value_size : spec->value_size;
+	Size		value_here = spec->draft != NULL ? 0 : value_size;
 	ArcSharedEntry *entry;
 	uint64		hash[2];
 	uint64		budget;
@@ -428,16 +479,8 @@ arc_store_create(const ArcEntrySpec *spec)
 	arc_index_hash(&spec->key, hash);
 	hint = (uint32) hash[1];
 
-	/*
-	 * What may be evicted: several times our size, since others take part of
-	 * it; more for the head, which cannot be cut and may not fit between what
-	 * is left; and something for the smallest.  But not so much that failing
-	 * again and again to store one entry could clear the cache of all others.
-	 */
-	budget = 4 * (uint64) (head + value_size) + 16 * (uint64) head +
-		Min(arc_arena_size() / 16, EVICT_SLACK);
-
-	ref = reserve(head + Min(value_size, PIECE_MIN), head + value_size,
+	budget = eviction_budget(head, value_here);
+	ref = reserve(head + Min(value_here, PIECE_MIN), head + value_here,
 				  hint, &budget, &got);
 	if (ref == ARC_REF_NONE)
 		return NULL;
@@ -456,25 +499,42 @@ arc_store_create(const ArcEntrySpec *spec)
 	entry->space = (uint8) spec->key.space;
 	entry->flags = spec->flags;
 	entry->more = ARC_REF_NONE;
-	entry->first_size = (uint32) Min(value_size, got - head);
+	entry->first_size = (uint32) Min(value_here, got - head);
 	entry->created = GetCurrentTimestamp();
 	pg_atomic_init_u64(&entry->expires, (uint64) spec->expires);
 	pg_atomic_init_u64(&entry->hits, 0);
 	pg_atomic_init_u64(&entry->fence, 0);
 	pg_atomic_init_u64(&entry->priority, 0);
 	entry->cost = spec->cost;
-	account_block(entry, got);
+	entry->footprint = block_footprint(got);
 
-	if (!reserve_pieces(entry, hint, &budget))
+	if (!reserve_pieces(entry, ARC_REF_NONE, value_here - entry->first_size, hint, &budget))
 	{
 		free_blocks(entry);
 		return NULL;
 	}
 
+	if (spec->draft != NULL)
+		take_value(entry, spec->draft);
 	arc_entry_open(entry);
 	copy_content(entry, spec);
 	arc_eviction_set_priority(entry, 0);
 	return entry;
+}
+
+bool
+arc_store_append(ArcSharedEntry *draft, ArcRef *last, const void *data, Size size)
+{
+	uint64		budget = eviction_budget(0, size);
+
+	Assert(pg_atomic_read_u32(&draft->refs) == 1);
+	if (size > PG_UINT32_MAX - draft->value_size ||
+		!reserve_pieces(draft, *last, size, (uint32) draft->hash[1], &budget))
+		return false;
+	arc_mark_written(data, size);
+	*last = copy_pieces(draft, *last, data);
+	draft->value_size += (uint32) size;
+	return true;
 }
 
 /* Give an entry back that has not been linked. */

@@ -94,7 +94,7 @@ typedef struct ArcSharedEntry
 
 StaticAssertDecl(sizeof(ArcSharedEntry) <= 112, "entry header has grown");
 
-/* What to store. meta and value are copied. */
+/* What to store. meta and value are copied; a draft's value is taken from it. */
 typedef struct ArcEntrySpec
 {
 	ArcKey		key;
@@ -102,6 +102,7 @@ typedef struct ArcEntrySpec
 	uint32		meta_size;
 	const void *value;
 	Size		value_size;
+	ArcSharedEntry *draft;		/* or NULL: value and value_size count */
 	uint8		flags;
 	TimestampTz expires;		/* 0 is never */
 	float		cost;			/* microseconds */
@@ -150,6 +151,14 @@ extern pg_atomic_uint64 *arc_entry_counter(const ArcSharedEntry *entry);
  * a larger value may evict much for nothing, but nothing worse.
  */
 extern ArcSharedEntry *arc_store_create(const ArcEntrySpec *spec);
+
+/*
+ * Add to the value of a draft: an unlinked entry, made without a value, that is
+ * never linked itself.  *last is ARC_REF_NONE at first, and the caller's to
+ * keep.  Evicts as arc_store_create() does; when that does not free enough it
+ * is false, and the draft good for nothing but arc_store_discard().
+ */
+extern bool arc_store_append(ArcSharedEntry *draft, ArcRef *last, const void *data, Size size);
 extern void arc_store_discard(ArcSharedEntry *entry);
 
 /*

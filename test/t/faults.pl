@@ -301,7 +301,7 @@ foreach my $work (@works)
 		foreach my $point (@points)
 		{
 			# What a point can do is told by its kind; see inject.h.
-			my $may_fail = $point =~ /^(?:arena-alloc|flight-lock|capture-grow)$/;
+			my $may_fail = $point =~ /^(?:arena-alloc|flight-lock|capture-(?:grow|draft))$/;
 			my $held = $point =~ /^(?:fill-linked|pin-give-back|set-created|sets-(?:commit|applied|abort|prepared|subxact)|writes-(?:commit|abort|prepared|bump|subxact)|dropped-commit)$/;
 
 			next if $action eq 'fail' ? !$may_fail : $may_fail;
@@ -325,7 +325,7 @@ foreach my $work (@works)
 # -- all points ------------------------------------------------------------------
 
 my @expected = sort qw(
-  arena-alloc batch-computed cache-pinned capture-grow capture-object capture-row
+  arena-alloc batch-computed cache-pinned capture-draft capture-grow capture-object capture-row
   commit-prepared counter-created delete delete-pattern dropped-commit escalate
   fill-count fill-created fill-guard fill-linked fill-open fill-settle
   flight-enter flight-follows flight-leads flight-leave flight-left
