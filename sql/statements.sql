@@ -140,6 +140,24 @@ SELECT max(st_plus(id)) FROM st_item;
 SELECT max(st_plus(id)) FROM st_item;
 SELECT hits, fills, bypass_uncacheable FROM arcache_stats;
 
+-- What was too large is not collected again each time, unless more is allowed.
+SELECT arcache_stats_reset();
+SET arcache.max_value_size = '100kB';
+\o /dev/null
+SELECT id, repeat('x', 10000) FROM st_item;
+SELECT id, repeat('x', 10000) FROM st_item;
+SELECT id, repeat('x', 10000) FROM st_item;
+\o
+SELECT hits, misses, fills, bypasses, last_bypass FROM counted WHERE last_bypass = 'too large';
+SELECT rejected_oversize FROM arcache_stats;
+SET arcache.max_value_size = '1MB';
+\o /dev/null
+SELECT id, repeat('x', 10000) FROM st_item;
+SELECT id, repeat('x', 10000) FROM st_item;
+\o
+SELECT hits, misses, fills, bypasses, last_bypass FROM counted WHERE last_bypass = 'too large';
+RESET arcache.max_value_size;
+
 -- Gone with its role.
 SET ROLE regress_arcache_st;
 SELECT count(id) FROM st_item;

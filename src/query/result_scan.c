@@ -418,6 +418,43 @@ arc_result_scan_read_dependencies(ArcResultScan *scan)
 	arc_result_plan_read_dependencies(&scan->plan, hash_param, scan, &scan->dependencies);
 }
 
+/*
+ * Results that this session found too large to be kept, each with the limit of
+ * then.  To find that out again would evict others for nothing, so it is done
+ * now and then only, for results change.
+ */
+#define TOO_LARGE_REMEMBERED	256
+#define TOO_LARGE_TRIED_AGAIN	32
+
+static uint64 too_large[TOO_LARGE_REMEMBERED];
+
+static uint64 *
+too_large_memory(const ArcResultScan *scan, uint64 *mark)
+{
+	*mark = hash_combine64(hash_bytes_extended((const unsigned char *) scan->read.key.name,
+											   scan->read.key.length, 0),
+						   arc_read_image_limit());
+	return &too_large[*mark % TOO_LARGE_REMEMBERED];
+}
+
+static void
+remember_too_large(const ArcResultScan *scan)
+{
+	uint64		mark;
+	uint64	   *memory = too_large_memory(scan, &mark);
+
+	*memory = mark;
+}
+
+static bool
+was_too_large(const ArcResultScan *scan)
+{
+	static uint32 asked = 0;
+	uint64		mark;
+
+	return *too_large_memory(scan, &mark) == mark && ++asked % TOO_LARGE_TRIED_AGAIN != 0;
+}
+
 static const char *
 bypass_for(ArcResultScan *scan, ArcCounter counter, const char *reason)
 {
@@ -442,6 +479,8 @@ obstacle(ArcResultScan *scan, ArcVerdict verdict)
 		return bypass_for(scan, ARC_BYPASS_OWN_WRITES, "own writes");
 	if (!scan->plan.hinted && !arc_debug_force && arc_statement_is_cheap(query_id_of(scan)))
 		return bypass_for(scan, ARC_BYPASS_CHEAP, "cheap");
+	if (was_too_large(scan))
+		return bypass_for(scan, ARC_REJECTED_OVERSIZE, "too large");
 
 	/* First, so that what it captures is older than all that we look at. */
 	arc_fill_open(&scan->fill, &scan->asker.reader, &scan->read.key);
@@ -516,6 +555,8 @@ publish(ArcResultScan *scan)
 
 	ARC_INJECT_POINT("scan-publish");
 	arc_image_finish(&scan->capture, &capture);
+	if (capture.state == ARC_IMAGE_TOO_LARGE)
+		remember_too_large(scan);
 	capture.cost = scan->spent;
 	scan->was_stored = arc_read_publish(&scan->read, &scan->fill, &capture,
 										&scan->assessment, &scan->dependencies);
