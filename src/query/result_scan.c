@@ -572,10 +572,18 @@ publish(ArcResultScan *scan)
 }
 
 /*
- * A look at the clock costs a part of what a row does, so of many rows but the
- * first ones some stand for all.
+ * A look at the clock costs a part of what a row does, so of many rows some
+ * stand for all.
  */
-#define ROWS_TIMED	16
+static inline int
+rows_timed(uint64 nth)
+{
+	if (likely(nth % 64 != 0) && nth >= 64)
+		return 0;
+	if (nth < 8)
+		return 1;
+	return nth % 64 == 0 ? 64 : nth % 8 == 0 ? 8 : 0;
+}
 
 static TupleTableSlot *
 pull_timed(ArcResultScan *scan, int stands_for)
@@ -595,13 +603,10 @@ pull_timed(ArcResultScan *scan, int stands_for)
 static inline TupleTableSlot *
 pull(ArcResultScan *scan)
 {
-	uint64		nth = scan->pulled++;
+	int			stands_for = rows_timed(scan->pulled++);
 
-	if (nth < ROWS_TIMED)
-		return pull_timed(scan, 1);
-	if (nth % ROWS_TIMED == 0)
-		return pull_timed(scan, ROWS_TIMED);
-	return ExecProcNode(outerPlanState(&scan->css.ss.ps));
+	return likely(stands_for == 0) ? ExecProcNode(outerPlanState(&scan->css.ss.ps)) :
+		pull_timed(scan, stands_for);
 }
 
 static TupleTableSlot *
