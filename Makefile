@@ -76,6 +76,7 @@ OBJS = \
 	src/query/lookup.o \
 	src/query/lookup_batch.o \
 	src/query/plan_age.o \
+	src/query/plan_memo.o \
 	src/query/plan_walker.o \
 	src/query/readthrough.o \
 	src/query/related.o \

@@ -58,6 +58,13 @@ dictionaries_changed(Datum arg, int cache, uint32 hash)
 	changed_all = ++changes;
 }
 
+/* The server makes each plan anew for these, so they count as a change. */
+static void
+planner_item_changed(Datum arg, int cache, uint32 hash)
+{
+	changes++;
+}
+
 static void
 relation_changed(Datum arg, Oid relid)
 {
@@ -77,6 +84,13 @@ arc_plan_age_now(void)
 		CacheRegisterSyscacheCallback(TSCONFIGMAP, dictionaries_changed, (Datum) 0);
 		CacheRegisterSyscacheCallback(TSDICTOID, dictionaries_changed, (Datum) 0);
 		CacheRegisterSyscacheCallback(TSPARSEROID, dictionaries_changed, (Datum) 0);
+		CacheRegisterSyscacheCallback(OPEROID, planner_item_changed, (Datum) 0);
+		CacheRegisterSyscacheCallback(AMOPOPID, planner_item_changed, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACEOID, planner_item_changed, (Datum) 0);
+		CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, planner_item_changed, (Datum) 0);
+		CacheRegisterSyscacheCallback(AUTHOID, planner_item_changed, (Datum) 0);
+		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, planner_item_changed, (Datum) 0);
+		CacheRegisterSyscacheCallback(FOREIGNDATAWRAPPEROID, planner_item_changed, (Datum) 0);
 		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 		registered = true;
 	}

@@ -31,6 +31,7 @@
 #include "query/fingerprint.h"
 #include "query/hint.h"
 #include "query/plan_age.h"
+#include "query/plan_memo.h"
 #include "query/result_plan.h"
 #include "query/result_scan.h"
 #include "query/single_row.h"
@@ -475,6 +476,17 @@ plan_without(Query *query, const char *text, int cursor_options, ParamListInfo p
 	return statement;
 }
 
+/*
+ * May its plan be given again?  One with parameters is kept by the server's plan
+ * cache, and where another planner stands behind us it would not be asked.
+ */
+static bool
+is_planned_alike(const Query *query, const char *text, int cursor_options, ParamListInfo params)
+{
+	return prev_planner == NULL && text != NULL && params == NULL &&
+		(cursor_options & ~CURSOR_OPT_PARALLEL_OK) == 0;
+}
+
 static PlannedStmt *
 plan_and_wrap(Query *query, const char *text, int cursor_options, ParamListInfo params)
 {
@@ -482,6 +494,8 @@ plan_and_wrap(Query *query, const char *text, int cursor_options, ParamListInfo 
 	PlannedStmt *statement;
 	Remembered *memory;
 	Worth		worth = WORTH_UNKNOWN;
+	ArcPlanMemoDraft draft = {0};
+	bool		is_wrapped = false;
 
 	if (!is_candidate(query, text, cursor_options, &candidate))
 		return plan(query, text, cursor_options, params);
@@ -496,6 +510,13 @@ plan_and_wrap(Query *query, const char *text, int cursor_options, ParamListInfo 
 		return plan(query, text, cursor_options, params);
 	}
 
+	if (is_planned_alike(query, text, cursor_options, params))
+	{
+		statement = arc_plan_memo_find(query, text, candidate.planned_at, &draft);
+		if (statement != NULL)
+			return statement;
+	}
+
 	/* Planning scribbles on the query. */
 	candidate.planned_in = environment_of_functions(query);
 	candidate.fingerprint = arc_fingerprint_query(query);
@@ -504,12 +525,17 @@ plan_and_wrap(Query *query, const char *text, int cursor_options, ParamListInfo 
 	if (is_cheap(statement, &candidate))
 		worth = WORTH_CHEAP;
 	else if (!candidate.cursor || keeps_to_its_manner(statement->planTree, cursor_options))
-		worth = wrap(statement, &candidate) ? WORTH_UNKNOWN : WORTH_NOT_KEPT;
+	{
+		is_wrapped = wrap(statement, &candidate);
+		worth = is_wrapped ? WORTH_UNKNOWN : WORTH_NOT_KEPT;
+	}
 
 	/* What was planned meanwhile may have taken its place. */
 	memory = memory_of(query, &candidate);
 	if (memory != NULL)
 		memory->worth = worth;
+	if (is_wrapped)
+		arc_plan_memo_keep(&draft, text, statement, candidate.planned_in);
 	return statement;
 }
 
