@@ -107,10 +107,10 @@ OBJS += src/base/inject.o
 endif
 
 # sql/NAME.sql with expected/NAME.out
-REGRESS = values transactions patterns queries rows relationships orm_guide cacheability tracking privileges settings bad_input loopholes keys key_precision transparent transparent_rls transparent_ddl force transparent_review transparent_cursors statements images security_matrix security_search_path security_rls
+REGRESS = values transactions patterns queries rows relationships orm_guide cacheability tracking privileges settings bad_input loopholes keys key_precision transparent transparent_rls transparent_ddl force transparent_review transparent_cursors statements plan_memo images security_matrix security_search_path security_rls
 
 # test/specs/NAME.spec with test/expected/NAME.out
-ISOLATION = alter ddl-race delete-fill enable-race fill-commit flight-deadlock flight-uncacheable flight if-absent inherit long-xid matview old-snapshot own-write partition prepared recreate relations revoke ring rows savepoint serializable set-depends set-fill set-strangers tags truncate ttl-own-write untrack values-prepared values writers rows-by-key relationships key-precision key-snapshot key-prepared key-own-write key-escalation key-cascade key-partition key-inherit key-conflict key-null key-twice key-join key-enable ancestors transparent
+ISOLATION = alter ddl-race delete-fill enable-race fill-commit flight-deadlock flight-uncacheable flight if-absent inherit long-xid matview old-snapshot own-write partition prepared recreate relations revoke ring rows savepoint serializable set-depends set-fill set-strangers tags truncate ttl-own-write untrack values-prepared values writers rows-by-key relationships key-precision key-snapshot key-prepared key-own-write key-escalation key-cascade key-partition key-inherit key-conflict key-null key-twice key-join key-enable ancestors plan-memo transparent
 
 # test/t/NAME.pl
 TAP = preload restart full terminate stampede janitor owners standby logical dump oracle oracle_logical random_keys clients statements pieces faults faults_waiting faults_crash faults_limits
