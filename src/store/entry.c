@@ -473,7 +473,7 @@ arc_store_create(const ArcEntrySpec *spec)
 
 	arc_entry_open(entry);
 	copy_content(entry, spec);
-	arc_eviction_set_priority(entry, 0);
+	arc_eviction_rate(entry);
 	return entry;
 }
 

@@ -90,6 +90,7 @@ typedef struct ArcSharedEntry
 	pg_atomic_uint64 fence;		/* the caller's; 0 at first */
 	pg_atomic_uint64 priority;	/* fixed point; see eviction.c */
 	float		cost;			/* microseconds to make it again */
+	int32		worth;			/* fixed-point logarithm of cost / size; likewise */
 } ArcSharedEntry;
 
 StaticAssertDecl(sizeof(ArcSharedEntry) <= 112, "entry header has grown");
