@@ -85,7 +85,8 @@ StaticAssertDecl(PIECE_HEADER_SIZE % MAXIMUM_ALIGNOF == 0,
 				 "pieces must be aligned");
 StaticAssertDecl(sizeof(ArcSharedEntry) % MAXIMUM_ALIGNOF == 0,
 				 "entries must be aligned");
-StaticAssertDecl(ARC_KEY_MAX <= PG_UINT16_MAX, "key length does not fit");
+StaticAssertDecl(ARC_KEY_MAX < (1 << 12), "key length does not fit");
+StaticAssertDecl(ARC_META_MAX < (1 << 20), "meta size does not fit");
 
 /* Where the meta starts, and where the value does. */
 static inline Size
@@ -122,6 +123,16 @@ first_data(const ArcSharedEntry *entry)
 	return (char *) entry + value_offset(entry->key_length, entry->meta_size);
 }
 
+/* Bytes of the value in the first block: all, or what the block has room for. */
+static inline Size
+first_size(const ArcSharedEntry *entry)
+{
+	if (entry->more == ARC_REF_NONE)
+		return entry->value_size;
+	return arc_arena_block_size(arc_arena_ref(entry)) -
+		value_offset(entry->key_length, entry->meta_size);
+}
+
 /* A further block: open, but for what its data leaves. */
 static inline ArcSharedPiece *
 piece_at(ArcRef ref)
@@ -145,7 +156,7 @@ close_gaps(const ArcSharedEntry *entry)
 	Size		value = value_offset(entry->key_length, entry->meta_size);
 	Size		key_end = sizeof(ArcSharedEntry) + entry->key_length;
 	Size		meta_end = meta + entry->meta_size;
-	Size		value_end = value + entry->first_size;
+	Size		value_end = value + first_size(entry);
 
 	arc_mark_closed(start + key_end, meta - key_end);
 	arc_mark_closed(start + meta_end, value - meta_end);
@@ -186,7 +197,7 @@ void
 arc_entry_open(ArcSharedEntry *entry)
 {
 	arc_mark_open(arc_entry_meta(entry), entry->meta_size);
-	arc_mark_open(first_data(entry), entry->first_size);
+	arc_mark_open(first_data(entry), first_size(entry));
 	close_gaps(entry);
 	held_count(entry, HASH_ENTER)->count++;
 }
@@ -238,7 +249,7 @@ arc_value_first(const ArcSharedEntry *entry, ArcValueCursor *cursor)
 {
 	cursor->next = entry->more;
 	cursor->data = first_data(entry);
-	cursor->length = entry->first_size;
+	cursor->length = first_size(entry);
 }
 
 bool
@@ -285,7 +296,7 @@ arc_entry_counter(const ArcSharedEntry *entry)
 {
 	/* PIECE_MIN sees to it that so small a value is never cut. */
 	Assert(entry->value_size == sizeof(pg_atomic_uint64));
-	Assert(entry->first_size == sizeof(pg_atomic_uint64));
+	Assert(entry->more == ARC_REF_NONE);
 	return (pg_atomic_uint64 *) first_data(entry);
 }
 
@@ -335,13 +346,12 @@ free_blocks(ArcSharedEntry *entry)
 }
 
 /*
- * Allocate what a value has beyond the first block.  False if that fails;
- * then the caller frees what there is.
+ * Allocate what a value has beyond the first block, so many bytes.  False if that
+ * fails; then the caller frees what there is.
  */
 static bool
-reserve_pieces(ArcSharedEntry *entry, uint32 hint, uint64 *budget)
+reserve_pieces(ArcSharedEntry *entry, Size left, uint32 hint, uint64 *budget)
 {
-	Size		left = entry->value_size - entry->first_size;
 	ArcRef	   *link = &entry->more;
 
 	while (left > 0)
@@ -373,6 +383,7 @@ static void
 copy_content(ArcSharedEntry *entry, const ArcEntrySpec *spec)
 {
 	const char *value = spec->value;	/* may be NULL if empty */
+	Size		first = first_size(entry);
 	ArcRef		ref = entry->more;
 
 	arc_mark_written(spec->key.name, spec->key.length);
@@ -384,10 +395,10 @@ copy_content(ArcSharedEntry *entry, const ArcEntrySpec *spec)
 	if (spec->meta_size > 0)
 		memcpy(unconstify(void *, arc_entry_meta(entry)),
 			   spec->meta, spec->meta_size);
-	if (entry->first_size > 0)
+	if (first > 0)
 	{
-		memcpy(first_data(entry), value, entry->first_size);
-		value += entry->first_size;
+		memcpy(first_data(entry), value, first);
+		value += first;
 	}
 
 	while (ref != ARC_REF_NONE)
@@ -452,11 +463,10 @@ arc_store_create(const ArcEntrySpec *spec)
 	entry->role = spec->key.role;
 	entry->value_size = (uint32) value_size;
 	entry->meta_size = spec->meta_size;
-	entry->key_length = (uint16) spec->key.length;
+	entry->key_length = spec->key.length;
 	entry->space = (uint8) spec->key.space;
 	entry->flags = spec->flags;
 	entry->more = ARC_REF_NONE;
-	entry->first_size = (uint32) Min(value_size, got - head);
 	entry->created = GetCurrentTimestamp();
 	pg_atomic_init_u64(&entry->expires, (uint64) spec->expires);
 	pg_atomic_init_u64(&entry->hits, 0);
@@ -465,7 +475,7 @@ arc_store_create(const ArcEntrySpec *spec)
 	entry->cost = spec->cost;
 	account_block(entry, got);
 
-	if (!reserve_pieces(entry, hint, &budget))
+	if (!reserve_pieces(entry, value_size - Min(value_size, got - head), hint, &budget))
 	{
 		free_blocks(entry);
 		return NULL;

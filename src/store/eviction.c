@@ -93,7 +93,6 @@
  */
 #include "postgres.h"
 
-#include <float.h>
 #include <math.h>
 
 #include "base/stats.h"
@@ -101,8 +100,9 @@
 #include "store/store_internal.h"
 #include "utils/timestamp.h"
 
-/* Fixed-point logarithms: units per doubling. */
+/* Fixed-point logarithms: units per doubling, and per unit of an entry's worth. */
 #define UNITS				65536
+#define WORTH_UNITS			256
 
 /* Where time begins, so that H is positive, and the limit too, far below. */
 #define TIME_START			(UINT64CONST(1024) * UNITS)
@@ -117,6 +117,7 @@
 #define USES_MAX			(8 * UNITS)
 
 #define COST_FLOOR			100.0	/* microseconds */
+#define COST_MAX			1e15	/* some 30 years; keeps its logarithm in bounds */
 
 /* How log2(1 + 2^-x) is tabled: steps per doubling, and where it ends. */
 #define SUM_STEPS			8
@@ -187,6 +188,12 @@ arc_eviction_attach(void)
 		sums[i] = (uint32) (log2(1 + exp2(-(i + 0.5) / SUM_STEPS)) * UNITS + 0.5);
 }
 
+static inline int64
+worth_of(const ArcSharedEntry *entry)
+{
+	return (int64) entry->worth * WORTH_UNITS;
+}
+
 /* Now, in units: UNITS in a half-life. */
 static inline uint64
 now_units(void)
@@ -234,7 +241,7 @@ void
 arc_eviction_leave_ghost(const ArcSharedEntry *entry)
 {
 	uint64		priority = pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &entry->priority));
-	uint64		uses = (priority - (int64) entry->worth) / GHOST_UNITS;
+	uint64		uses = (priority - worth_of(entry)) / GHOST_UNITS;
 
 	*ghost_of(entry) = tag_of(entry) << 16 | (uint32) (uses & 0xFFFF);
 }
@@ -251,7 +258,7 @@ priority_of_ghost(const ArcSharedEntry *entry, uint64 now)
 	distance = (int16) ((ghost & 0xFFFF) - (now / GHOST_UNITS & 0xFFFF));
 	if (distance < GHOST_PAST || distance > GHOST_FUTURE)
 		return 0;
-	return now + (int64) distance * GHOST_UNITS + entry->worth;
+	return now + (int64) distance * GHOST_UNITS + worth_of(entry);
 }
 
 /* -- priorities -------------------------------------------------------------- */
@@ -266,17 +273,17 @@ arc_eviction_rate(ArcSharedEntry *entry)
 	/* Written so that a NaN gets the floor. */
 	if (!(cost >= COST_FLOOR))
 		cost = COST_FLOOR;
-	cost = Min(cost, FLT_MAX);
-	entry->worth = (int32) (log2(cost / (double) arc_entry_footprint(entry)) * UNITS);
+	cost = Min(cost, COST_MAX);
+	entry->worth = (int16) (log2(cost / (double) arc_entry_footprint(entry)) * (UNITS / WORTH_UNITS));
 	pg_atomic_write_u64(&entry->priority,
-						log_sum(now + entry->worth + FIRST_USE, priority_of_ghost(entry, now)));
+						log_sum(now + worth_of(entry) + FIRST_USE, priority_of_ghost(entry, now)));
 }
 
 /* A new entry, not linked yet, takes over the uses of the one that it replaces. */
 void
 arc_eviction_inherit(ArcSharedEntry *entry, ArcSharedEntry *from)
 {
-	uint64		priority = pg_atomic_read_u64(&from->priority) - from->worth + entry->worth;
+	uint64		priority = pg_atomic_read_u64(&from->priority) - worth_of(from) + worth_of(entry);
 
 	if (pg_atomic_read_u64(&entry->priority) < priority)
 		pg_atomic_write_u64(&entry->priority, priority);
@@ -286,7 +293,7 @@ void
 arc_store_touch(ArcSharedEntry *entry)
 {
 	uint64		priority = pg_atomic_read_u64(&entry->priority);
-	uint64		once = now_units() + entry->worth;
+	uint64		once = now_units() + worth_of(entry);
 	uint64		used = Min(log_sum(priority, once), once + USES_MAX);
 
 	pg_atomic_fetch_add_u64(&entry->hits, 1);
