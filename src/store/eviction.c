@@ -30,8 +30,9 @@
  * of 64 bits, 16 of them after the point; time adds one to it in a half-life.
  *
  * The first use counts half, since much is asked for once and never again.  Beyond
- * USES_MAX no more count, or an entry that was used a million times while there was
- * room would stay for as long as it takes to halve that to nothing.
+ * USES_MAX no more count: what was used a thousand times and is not any more would
+ * stay for as long as it takes to halve that to nothing, and what is used a
+ * thousand times now will soon have its uses together if it went by mistake.
  *
  * This is GreedyDual-Size-Frequency (Cherkasova, 1998) but for the way it
  * forgets.  There an entry's worth counts from its last use, so one use after a
@@ -113,8 +114,8 @@
 /* The first one counts half, too: many are asked for once and never again. */
 #define FIRST_USE			((int64) -UNITS)
 
-/* More uses than this do not count, in units, so that nothing stays for its past alone. */
-#define USES_MAX			(8 * UNITS)
+/* The most uses that count, as a logarithm: eight. */
+#define USES_MAX			(3 * UNITS)
 
 #define COST_FLOOR			100.0	/* microseconds */
 #define COST_MAX			1e15	/* some 30 years; keeps its logarithm in bounds */

@@ -27,6 +27,9 @@ INSERT INTO walks VALUES
 -- then u go, where c would have.
 ('s3fifo', 'an invalidation reaches the ghost', 20, 'a b c d e f g h i j k l m n o p q r s t u -a a v',
 	'. . . . . . . . . . . . . . . . . . . . .a - .b .u'),
+-- All that is in main has one use, c has two: when all have been spared once, c is once more.
+('s3fifo', 'each use spares once', 20, 'a b c d e f g h i j k l m n o p q r s t u c c d e f g h i j k l m n o p q r s t a a v',
+	'. . . . . . . . . . . . . . . . . . . . .a + + + + + + + + + + + + + + + + + + + .b + .d'),
 ('s3fifo', 'what is as large as the small queue is not kept', 20, 'a2 a b b', '. . . +'),
 
 ('gdsf', 'the least used goes', 3, 'a b c a d e', '. . . + .b .c'),
