@@ -89,7 +89,8 @@ StaticAssertDecl(PIECE_HEADER_SIZE % MAXIMUM_ALIGNOF == 0,
 				 "pieces must be aligned");
 StaticAssertDecl(sizeof(ArcSharedEntry) % MAXIMUM_ALIGNOF == 0,
 				 "entries must be aligned");
-StaticAssertDecl(ARC_KEY_MAX <= PG_UINT16_MAX, "key length does not fit");
+StaticAssertDecl(ARC_KEY_MAX < (1 << 12), "key length does not fit");
+StaticAssertDecl(ARC_META_MAX < (1 << 20), "meta size does not fit");
 
 /* Where the meta starts, and where the value does. */
 static inline Size
@@ -126,6 +127,18 @@ first_data(const ArcSharedEntry *entry)
 	return (char *) entry + value_offset(entry->key_length, entry->meta_size);
 }
 
+/* Bytes of the value in the first block: all, or what the block has room for. */
+static inline Size
+first_size(const ArcSharedEntry *entry)
+{
+	if (entry->value_apart)
+		return 0;
+	if (entry->more == ARC_REF_NONE)
+		return entry->value_size;
+	return arc_arena_block_size(arc_arena_ref(entry)) -
+		value_offset(entry->key_length, entry->meta_size);
+}
+
 /* A further block: open, but for what its data leaves. */
 static inline ArcSharedPiece *
 piece_at(ArcRef ref)
@@ -149,7 +162,7 @@ close_gaps(const ArcSharedEntry *entry)
 	Size		value = value_offset(entry->key_length, entry->meta_size);
 	Size		key_end = sizeof(ArcSharedEntry) + entry->key_length;
 	Size		meta_end = meta + entry->meta_size;
-	Size		value_end = value + entry->first_size;
+	Size		value_end = value + first_size(entry);
 
 	arc_mark_closed(start + key_end, meta - key_end);
 	arc_mark_closed(start + meta_end, value - meta_end);
@@ -190,7 +203,7 @@ void
 arc_entry_open(ArcSharedEntry *entry)
 {
 	arc_mark_open(arc_entry_meta(entry), entry->meta_size);
-	arc_mark_open(first_data(entry), entry->first_size);
+	arc_mark_open(first_data(entry), first_size(entry));
 	close_gaps(entry);
 	held_count(entry, HASH_ENTER)->count++;
 }
@@ -242,7 +255,7 @@ arc_value_first(const ArcSharedEntry *entry, ArcValueCursor *cursor)
 {
 	cursor->next = entry->more;
 	cursor->data = first_data(entry);
-	cursor->length = entry->first_size;
+	cursor->length = first_size(entry);
 }
 
 bool
@@ -289,7 +302,7 @@ arc_entry_counter(const ArcSharedEntry *entry)
 {
 	/* PIECE_MIN sees to it that so small a value is never cut. */
 	Assert(entry->value_size == sizeof(pg_atomic_uint64));
-	Assert(entry->first_size == sizeof(pg_atomic_uint64));
+	Assert(entry->more == ARC_REF_NONE);
 	return (pg_atomic_uint64 *) first_data(entry);
 }
 
@@ -403,6 +416,7 @@ static void
 copy_content(ArcSharedEntry *entry, const ArcEntrySpec *spec)
 {
 	const char *value = spec->value;	/* may be NULL if empty */
+	Size		first = first_size(entry);
 
 	arc_mark_written(spec->key.name, spec->key.length);
 	arc_mark_written(spec->meta, spec->meta_size);
@@ -413,10 +427,10 @@ copy_content(ArcSharedEntry *entry, const ArcEntrySpec *spec)
 	if (spec->meta_size > 0)
 		memcpy(unconstify(void *, arc_entry_meta(entry)),
 			   spec->meta, spec->meta_size);
-	if (entry->first_size > 0)
+	if (first > 0)
 	{
-		memcpy(first_data(entry), value, entry->first_size);
-		value += entry->first_size;
+		memcpy(first_data(entry), value, first);
+		value += first;
 	}
 	if (spec->draft == NULL)
 		(void) copy_pieces(entry, ARC_REF_NONE, value);
@@ -442,7 +456,7 @@ take_value(ArcSharedEntry *entry, ArcSharedEntry *draft)
 {
 	Size		head = arc_arena_block_size(arc_arena_ref(draft));
 
-	Assert(draft->first_size == 0);
+	Assert(draft->value_apart);
 	entry->more = draft->more;
 	entry->footprint += draft->footprint - block_footprint(head);
 	draft->more = ARC_REF_NONE;
@@ -495,11 +509,11 @@ arc_store_create(const ArcEntrySpec *spec)
 	entry->role = spec->key.role;
 	entry->value_size = (uint32) value_size;
 	entry->meta_size = spec->meta_size;
-	entry->key_length = (uint16) spec->key.length;
+	entry->key_length = spec->key.length;
 	entry->space = (uint8) spec->key.space;
 	entry->flags = spec->flags;
 	entry->more = ARC_REF_NONE;
-	entry->first_size = (uint32) Min(value_here, got - head);
+	entry->value_apart = spec->draft != NULL;
 	entry->created = GetCurrentTimestamp();
 	pg_atomic_init_u64(&entry->expires, (uint64) spec->expires);
 	pg_atomic_init_u64(&entry->hits, 0);
@@ -508,7 +522,7 @@ arc_store_create(const ArcEntrySpec *spec)
 	entry->cost = spec->cost;
 	entry->footprint = block_footprint(got);
 
-	if (!reserve_pieces(entry, ARC_REF_NONE, value_here - entry->first_size, hint, &budget))
+	if (!reserve_pieces(entry, ARC_REF_NONE, value_here - Min(value_here, got - head), hint, &budget))
 	{
 		free_blocks(entry);
 		return NULL;
@@ -518,7 +532,7 @@ arc_store_create(const ArcEntrySpec *spec)
 		take_value(entry, spec->draft);
 	arc_entry_open(entry);
 	copy_content(entry, spec);
-	arc_eviction_set_priority(entry, 0);
+	arc_eviction_rate(entry);
 	return entry;
 }
 
@@ -528,6 +542,7 @@ arc_store_append(ArcSharedEntry *draft, ArcRef *last, const void *data, Size siz
 	uint64		budget = eviction_budget(0, size);
 
 	Assert(pg_atomic_read_u32(&draft->refs) == 1);
+	draft->value_apart = true;
 	if (size > PG_UINT32_MAX - draft->value_size ||
 		!reserve_pieces(draft, *last, size, (uint32) draft->hash[1], &budget))
 		return false;

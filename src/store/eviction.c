@@ -6,84 +6,138 @@
  * Value
  * -----
  *
- * Entries are evicted by GreedyDual-Size-Frequency (Cherkasova, 1998): each
- * has the priority
+ * An entry is worth the time that it saves for the memory that it takes:
  *
- *		H = L + min(freq, 255) * cost / size
+ *		uses * cost / size
  *
- * where freq is the number of its uses, cost the time it took to make, size
- * the memory it takes, and L an age of the whole cache: the H of what was
- * evicted last.  An entry that is used gets the L of that moment; one that is
- * not falls behind as L rises, however much it was worth.
+ * cost is the time it took to make, size all its memory.  A use counts half after
+ * the cache has been replaced HALF_LIFE times, half of that after as many times
+ * more, and so on, so that what was popular once makes way for what is now.
  *
- * H and L are fixed-point numbers of 64 bits, counting 2^-24 microseconds per
- * byte, not floating-point ones.  L only grows, so with a float the worth of
- * new entries would in time fall below the precision of L, and all would look
- * alike: with 24 bits of mantissa in days, with 53 only after an entry of
- * great worth had driven L up.  Integers are as precise at the end as at the
- * start.  Nor do they come to an end: an entry's worth is limited to 2^44
- * units, which is a second per byte, L rises by at most an entry's worth while
- * the cache's contents are replaced once, and it would take 2^20 replacements
- * by entries that all took minutes to make.  (Should it happen, L stops at its
- * maximum, and what remains is random replacement.)
+ * Time is counted in bytes that were evicted, so it stands still while there is
+ * room.  Since all worths fall alike, their order does not change while nobody
+ * uses them, and they need not fall at all: what is kept, H, is the logarithm of
+ * what the worth would be had it not fallen,
+ *
+ *		H = log2(worth now) + now / half-life
+ *
+ * and one more use of an entry of old H gives
+ *
+ *		H' = log2(2^H + 2^A), A = log2(cost / size) + now / half-life
+ *
+ * which is the larger of H and A and a little more, from a table.  So H is all
+ * that is kept of the past, and all that a hit writes.  It is a fixed-point number
+ * of 64 bits, 16 of them after the point; time adds one to it in a half-life.
+ *
+ * The first use counts half, since much is asked for once and never again.  Beyond
+ * USES_MAX no more count: what was used a thousand times and is not any more would
+ * stay for as long as it takes to halve that to nothing, and what is used a
+ * thousand times now will soon have its uses together if it went by mistake.
+ *
+ * This is GreedyDual-Size-Frequency (Cherkasova, 1998) but for the way it
+ * forgets.  There an entry's worth counts from its last use, so one use after a
+ * long time brings all those before back, and frequency is lost when an entry goes.
+ * test/bench/eviction measures both; see doc/performance.md.
  *
  * The cost of a value that the application set is not known.  It is not
  * nothing: somebody found it worth a round trip.  So no cost counts as less
  * than COST_FLOOR, about what a small query takes, which makes cheap entries
  * compete by use and size alone.
  *
- * Sampling
- * --------
+ * Ghosts
+ * ------
+ *
+ * An entry that goes leaves its uses behind, in a table that is indexed by hash,
+ * where others overwrite them in time.  Made again, it goes on from there.
+ * Otherwise what is new could not hold out against what has many uses until its
+ * second.  Two keys that share a ghost and its tag have each other's popularity,
+ * which happens to one in 65,536 and harms little.  What a new value replaces
+ * leaves its uses to it, and being replaced is none.
+ *
+ * The limit
+ * ---------
  *
  * There is no list in order of H: a hit would have to move its entry, under a
- * lock.  A hit writes the entry's new H into it, atomically, and that is all.
- * Two hits at once may leave either's H, which are as good as equal.  To
- * evict, we look at the entries of SAMPLE_BUCKETS occupied buckets that follow
- * each other from a random one on, and evict the worst eighth.  Keys are
- * spread by hash, so a row of buckets is as random a sample as any.  Entries
- * that have expired, or of which the cache says that they can never be served
- * again, go first, whether or not they are pinned; others only if no one has
- * them pinned, as evicting them would free nothing now.
+ * lock.  A hit writes the new H, atomically, and that is all.  Two hits at once
+ * may lose one.  To evict, a hand in each partition goes round its buckets, and
+ * what it finds with an H up to a limit goes.  The limit is common to all.  Each
+ * entry that is passed by raises it a little, each that goes lowers it, so that
+ * about one in VISITS_PER_VICTIM goes: it follows the least worthy, up and down,
+ * whatever share of them a partition has.  When many are passed by in vain, or all
+ * there are, it leaps to the lowest H of them.
  *
- * L is set to the lowest H of what a sample lost, not the highest, so that
- * one unlucky sample does not make all entries outside it look old.
+ * Evicting the worst of a sample, as was done before, comes to the same only if the
+ * sample is large.  A partition of a small cache has but a few entries, all of them
+ * good ones if the bad ones have just gone, and then the worst of the good ones went.
+ *
+ * Entries that have expired, or of which the cache says that they can never be
+ * served again, go first, whether or not they are pinned; others only if no one
+ * has them pinned, as evicting them would free nothing now.
  *
  * Concurrency
  * -----------
  *
  * Partitions are visited one after the other from a random one on, so that
- * even the last entry of an almost empty index is found.  A sample's buckets
- * are searched for without the lock.  The lock is then taken conditionally, in
- * exclusive mode; if it is busy the next partition will do.  So we never wait
- * for a lock of the index, and hold at most one.  Victims are unlinked under
- * the lock, keep each other by their next, which is ours now, and are counted
- * and freed after its release.
+ * even the last entry of an almost empty index is found.  Occupied buckets are
+ * searched for without the lock.  It is then taken conditionally, in exclusive
+ * mode; if it is busy the next partition will do.  So we never wait for a lock
+ * of the index, and hold at most one, for as long as it takes to look at VISIT_SIZE
+ * entries.  Victims are unlinked under the lock, keep each other by their next,
+ * which is ours now, and are counted and freed after its release.
  *
- * L is changed by compare-and-swap and only upwards.  Hits read it: it has a
- * cache line of its own, which changes only as often as a sample is evicted.
+ * The hands belong to the partitions' locks, though they are read without.  Time and
+ * limit are atomic; time, which hits read, has a cache line of its own, which
+ * changes only as often as something is evicted.  Ghosts are read and written
+ * without any lock, a word at a time.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "base/stats.h"
-#include "common/int.h"
 #include "common/pg_prng.h"
 #include "store/store_internal.h"
 #include "utils/timestamp.h"
 
-/* Fixed-point numbers: units per microsecond per byte, and the largest. */
-#define WORTH_UNIT			((double) (1 << 24))
-#define WORTH_MAX			(UINT64CONST(1) << 44)
+/* Fixed-point logarithms: units per doubling, and per unit of an entry's worth. */
+#define UNITS				65536
+#define WORTH_UNITS			256
+
+/* Where time begins, so that H is positive, and the limit too, far below. */
+#define TIME_START			(UINT64CONST(1024) * UNITS)
+
+/* A use counts half after the whole arena has been evicted so many times. */
+#define HALF_LIFE			8
+
+/* The first one counts half, too: many are asked for once and never again. */
+#define FIRST_USE			((int64) -UNITS)
+
+/* The most uses that count, as a logarithm: eight. */
+#define USES_MAX			(3 * UNITS)
 
 #define COST_FLOOR			100.0	/* microseconds */
-#define MAX_FREQUENCY		255
+#define COST_MAX			1e15	/* some 30 years; keeps its logarithm in bounds */
 
-#define SAMPLE_BUCKETS		32
-#define SAMPLE_SIZE			64	/* entries, if chains are long */
-#define SAMPLE_SHARE		8	/* one of so many is evicted */
+/* How log2(1 + 2^-x) is tabled: steps per doubling, and where it ends. */
+#define SUM_STEPS			8
+#define SUM_RANGE			16
 
-/* Give up after so many rounds through the partitions without success. */
+/* Entries that are looked at under one hold of the lock. */
+#define VISIT_SIZE			32
+
+/* Of so many entries one is to be evicted. */
+#define VISITS_PER_VICTIM	32
+
+/* How far the limit is lowered by each that is. */
+#define LIMIT_STEP			(UNITS / 16)
+
+/* After so many in vain the limit leaps. */
+#define VISITS_IN_VAIN		(4 * VISITS_PER_VICTIM)
+
+/* Rounds through the partitions without success: evict anything; give up. */
+#define DESPERATE_LAPS		2
 #define MAX_LAPS			3
 
 /* Buckets that a sweep visits before it lets others have the lock. */
@@ -100,7 +154,19 @@ typedef struct Tally
 	uint64		expirations;
 } Tally;
 
+/* One call's way through the partitions. */
+typedef struct Round
+{
+	TimestampTz now;
+	bool		desperate;		/* take what can be had, whatever its worth */
+	uint32		in_vain;		/* entries passed by since the last victim */
+	uint64		lowest;			/* H of them */
+} Round;
+
 static ArcStoreDeadCheck dead_check = NULL;
+
+/* log2(1 + 2^-x) in units, at the middle of each step of x. */
+static uint32 sums[SUM_STEPS * SUM_RANGE];
 
 void
 arc_store_set_dead_check(ArcStoreDeadCheck check)
@@ -108,54 +174,132 @@ arc_store_set_dead_check(ArcStoreDeadCheck check)
 	dead_check = check;
 }
 
-/*
- * Compute H from the number of hits, and write it into the entry if it has
- * changed, which for an entry in constant use it rarely does.
- */
 void
-arc_eviction_set_priority(ArcSharedEntry *entry, uint64 hits)
+arc_eviction_init(ArcSharedStore *shared)
 {
-	double		frequency = (double) Min(hits + 1, MAX_FREQUENCY);
+	pg_atomic_init_u64(&shared->evicted_bytes, 0);
+	pg_atomic_init_u64(&shared->limit, TIME_START / 2);
+}
+
+void
+arc_eviction_attach(void)
+{
+	arc_store.units_per_byte = (double) UNITS / HALF_LIFE / (double) arc_arena_size();
+	for (int i = 0; i < lengthof(sums); i++)
+		sums[i] = (uint32) (log2(1 + exp2(-(i + 0.5) / SUM_STEPS)) * UNITS + 0.5);
+}
+
+static inline int64
+worth_of(const ArcSharedEntry *entry)
+{
+	return (int64) entry->worth * WORTH_UNITS;
+}
+
+/* Now, in units: UNITS in a half-life. */
+static inline uint64
+now_units(void)
+{
+	double		evicted = (double) pg_atomic_read_u64(&arc_store.shared->evicted_bytes);
+
+	return TIME_START + (uint64) (evicted * arc_store.units_per_byte);
+}
+
+/* log2(2^a + 2^b) */
+static inline uint64
+log_sum(uint64 a, uint64 b)
+{
+	uint64		high = Max(a, b);
+	uint64		step = (high - Min(a, b)) / (UNITS / SUM_STEPS);
+
+	return step < lengthof(sums) ? high + sums[step] : high;
+}
+
+/* -- ghosts ---------------------------------------------------------------- */
+
+/*
+ * A ghost is a tag of 16 bits and what H has beyond cost and size, in 1/32 and
+ * without the high bits: it says nothing any more when it is far from now.
+ */
+#define GHOST_UNITS			(UNITS / 32)
+#define GHOST_PAST			(-256 * 32)
+#define GHOST_FUTURE		(USES_MAX / GHOST_UNITS)
+
+static inline volatile uint32 *
+ghost_of(const ArcSharedEntry *entry)
+{
+	uint64		place = ((entry->hash[1] >> 32) * arc_store.nghosts) >> 32;
+
+	return &arc_store.ghosts[place];
+}
+
+static inline uint32
+tag_of(const ArcSharedEntry *entry)
+{
+	return (uint32) (entry->hash[1] & 0xFFFF);
+}
+
+void
+arc_eviction_leave_ghost(const ArcSharedEntry *entry)
+{
+	uint64		priority = pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &entry->priority));
+	uint64		uses = (priority - worth_of(entry)) / GHOST_UNITS;
+
+	*ghost_of(entry) = tag_of(entry) << 16 | (uint32) (uses & 0xFFFF);
+}
+
+/* The H that its uses before would give an entry, or 0. */
+static uint64
+priority_of_ghost(const ArcSharedEntry *entry, uint64 now)
+{
+	uint32		ghost = *ghost_of(entry);
+	int16		distance;
+
+	if (ghost >> 16 != tag_of(entry))
+		return 0;
+	distance = (int16) ((ghost & 0xFFFF) - (now / GHOST_UNITS & 0xFFFF));
+	if (distance < GHOST_PAST || distance > GHOST_FUTURE)
+		return 0;
+	return now + (int64) distance * GHOST_UNITS + worth_of(entry);
+}
+
+/* -- priorities -------------------------------------------------------------- */
+
+/* A new entry has its first use, and those that its ghost remembers. */
+void
+arc_eviction_rate(ArcSharedEntry *entry)
+{
+	uint64		now = now_units();
 	double		cost = entry->cost;
-	double		worth;
-	uint64		age;
-	uint64		priority;
 
 	/* Written so that a NaN gets the floor. */
 	if (!(cost >= COST_FLOOR))
 		cost = COST_FLOOR;
+	cost = Min(cost, COST_MAX);
+	entry->worth = (int16) (log2(cost / (double) arc_entry_footprint(entry)) * (UNITS / WORTH_UNITS));
+	pg_atomic_write_u64(&entry->priority,
+						log_sum(now + worth_of(entry) + FIRST_USE, priority_of_ghost(entry, now)));
+}
 
-	worth = frequency * cost / (double) arc_entry_footprint(entry) * WORTH_UNIT;
-	worth = Min(Max(worth, 1.0), (double) WORTH_MAX);
+/* A new entry, not linked yet, takes over the uses of the one that it replaces. */
+void
+arc_eviction_inherit(ArcSharedEntry *entry, ArcSharedEntry *from)
+{
+	uint64		priority = pg_atomic_read_u64(&from->priority) - worth_of(from) + worth_of(entry);
 
-	age = pg_atomic_read_u64(&arc_store.shared->age);
-	if (pg_add_u64_overflow(age, (uint64) worth, &priority))
-		priority = PG_UINT64_MAX;
-
-	if (pg_atomic_read_u64(&entry->priority) != priority)
+	if (pg_atomic_read_u64(&entry->priority) < priority)
 		pg_atomic_write_u64(&entry->priority, priority);
 }
 
 void
 arc_store_touch(ArcSharedEntry *entry)
 {
-	uint64		hits = pg_atomic_add_fetch_u64(&entry->hits, 1);
+	uint64		priority = pg_atomic_read_u64(&entry->priority);
+	uint64		once = now_units() + worth_of(entry);
+	uint64		used = Min(log_sum(priority, once), once + USES_MAX);
 
-	arc_eviction_set_priority(entry, hits);
-}
-
-/* Raise L to this H, unless it is beyond already. */
-static void
-raise_age(uint64 priority)
-{
-	pg_atomic_uint64 *shared_age = &arc_store.shared->age;
-	uint64		age = pg_atomic_read_u64(shared_age);
-
-	while (age < priority)
-	{
-		if (pg_atomic_compare_exchange_u64(shared_age, &age, priority))
-			break;
-	}
+	pg_atomic_fetch_add_u64(&entry->hits, 1);
+	if (used != priority)
+		pg_atomic_write_u64(&entry->priority, used);
 }
 
 /* Can the entry never be served again? */
@@ -221,6 +365,7 @@ release_victims(ArcRef victims, bool evicted, TimestampTz now, uint64 *removed)
 
 		(*removed)++;
 		victims = entry->next;
+		arc_eviction_leave_ghost(entry);
 		if (arc_entry_release(entry))
 			freed += size;
 	}
@@ -228,33 +373,54 @@ release_victims(ArcRef victims, bool evicted, TimestampTz now, uint64 *removed)
 	return freed;
 }
 
-/* Occupied buckets of a partition, from a random one on.  Without the lock. */
+/*
+ * Move the limit: down by LIMIT_STEP for each victim, up by its share for each
+ * entry passed by.
+ */
+static void
+move_limit(uint32 victims, uint32 passed)
+{
+	int64		move = (int64) passed * (LIMIT_STEP / VISITS_PER_VICTIM) - (int64) victims * LIMIT_STEP;
+
+	pg_atomic_fetch_add_u64(&arc_store.shared->limit, move);
+}
+
+/* Enough were passed by in vain: to the lowest of them, unless it is there already. */
+static void
+leap_limit(Round *round)
+{
+	pg_atomic_uint64 *shared_limit = &arc_store.shared->limit;
+	uint64		limit = pg_atomic_read_u64(shared_limit);
+
+	if (limit < round->lowest)
+		(void) pg_atomic_compare_exchange_u64(shared_limit, &limit, round->lowest);
+	round->in_vain = 0;
+	round->lowest = PG_UINT64_MAX;
+}
+
+/*
+ * Occupied buckets of a partition, from its hand on and once round, as many as
+ * there is room for.  Without the lock, since between them there may be many empty ones.
+ */
 static int
-sample_buckets(uint32 partition, uint32 *buckets)
+visit_buckets(uint32 partition, uint32 *buckets)
 {
 	uint32		size = arc_store.partition_buckets;
 	uint32		first = partition * size;
-	uint32		start;
-	uint32		end = first + size;
-	int			limit;
+	uint32		hand = first + *(volatile uint32 *) &arc_store.shared->partitions[partition].hand;
 	int			n = 0;
 
-	/* No more buckets can be occupied than there are entries. */
-	limit = (int) Min(arc_index_partition_entries(partition), SAMPLE_BUCKETS);
-	start = first + (uint32) (pg_prng_uint64(&pg_global_prng_state) % size);
-
-	/* From there to the end, then from the beginning to there. */
-	for (uint32 b = start; n < limit; b++)
+	for (uint32 b = hand; n < VISIT_SIZE; b++)
 	{
-		b = arc_index_next_bucket(b, end);
-		if (b >= end)
+		b = arc_index_next_bucket(b, first + size);
+		if (b >= first + size)
 			break;
 		buckets[n++] = b;
 	}
-	for (uint32 b = first; n < limit; b++)
+	for (uint32 b = first; n < VISIT_SIZE; b++)
 	{
-		b = arc_index_next_bucket(b, start);
-		if (b >= start)
+		b = arc_index_next_bucket(b, hand);
+		if (b >= hand)
 			break;
 		buckets[n++] = b;
 	}
@@ -262,20 +428,20 @@ sample_buckets(uint32 partition, uint32 *buckets)
 }
 
 /*
- * Evict the worst of a sample of one partition, until this many bytes are
- * reached.  Returns the bytes freed.
+ * Let a partition's hand go on over some entries, until this many bytes are
+ * evicted.  Returns the bytes freed.
  */
 static uint64
-evict_sample(uint32 partition, uint64 wanted, TimestampTz now)
+visit_partition(uint32 partition, uint64 wanted, Round *round)
 {
-	uint32		buckets[SAMPLE_BUCKETS];
-	ArcSharedEntry *sample[SAMPLE_SIZE];
-	uint64		priorities[SAMPLE_SIZE];
+	uint32		first = partition * arc_store.partition_buckets;
+	uint64		limit = pg_atomic_read_u64(&arc_store.shared->limit);
+	uint32		buckets[VISIT_SIZE];
 	int			nbuckets;
-	int			nsample = 0;
-	int			quota;
+	uint32		passed = 0;
+	uint32		victims = 0;
+	uint64		evicted_bytes = 0;
 	uint64		unlinked = 0;
-	uint64		lowest = PG_UINT64_MAX;
 	uint64		freed;
 	uint64		removed = 0;
 	ArcRef		garbage = ARC_REF_NONE;
@@ -283,72 +449,73 @@ evict_sample(uint32 partition, uint64 wanted, TimestampTz now)
 
 	if (arc_index_partition_entries(partition) == 0)
 		return 0;
-	nbuckets = sample_buckets(partition, buckets);
+	nbuckets = visit_buckets(partition, buckets);
 
 	if (!LWLockConditionalAcquire(arc_index_lock(partition), LW_EXCLUSIVE))
 		return 0;
 
-	for (int i = 0; i < nbuckets; i++)
+	for (int i = 0; i < nbuckets && passed + victims < VISIT_SIZE && unlinked < wanted; i++)
 	{
 		ArcRef		ref = arc_store.buckets[buckets[i]];
 
 		while (ref != ARC_REF_NONE)
 		{
 			ArcSharedEntry *entry = arc_entry_at(ref);
-			uint32		refs = pg_atomic_read_u32(&entry->refs);
+			uint64		priority = pg_atomic_read_u64(&entry->priority);
+			bool		pinned = pg_atomic_read_u32(&entry->refs) > 1;
 
 			ref = entry->next;
-			if (is_garbage(entry, now))
+			if (is_garbage(entry, round->now))
 			{
-				if (refs == 1)
+				if (!pinned)
 					unlinked += arc_entry_footprint(entry);
 				add_victim(&garbage, entry);
 			}
-			else if (refs == 1 && nsample < SAMPLE_SIZE)
+			else if (pinned)
+				continue;
+			else if (priority <= limit || round->desperate)
 			{
-				priorities[nsample] = pg_atomic_read_u64(&entry->priority);
-				sample[nsample++] = entry;
+				/* Nobody can pin it now, so what we unlink will be free. */
+				victims++;
+				evicted_bytes += arc_entry_footprint(entry);
+				unlinked += arc_entry_footprint(entry);
+				add_victim(&evicted, entry);
+			}
+			else
+			{
+				passed++;
+				round->lowest = Min(round->lowest, priority);
 			}
 		}
-	}
-
-	/* Nobody can pin them now, so what we unlink will be free. */
-	quota = Max(nsample / SAMPLE_SHARE, 1);
-	for (; quota > 0 && nsample > 0 && unlinked < wanted; quota--)
-	{
-		int			worst = 0;
-
-		for (int i = 1; i < nsample; i++)
-			if (priorities[i] < priorities[worst])
-				worst = i;
-
-		lowest = Min(lowest, priorities[worst]);
-		unlinked += arc_entry_footprint(sample[worst]);
-		add_victim(&evicted, sample[worst]);
-
-		nsample--;
-		sample[worst] = sample[nsample];
-		priorities[worst] = priorities[nsample];
+		arc_store.shared->partitions[partition].hand = buckets[i] + 1 - first;
 	}
 
 	LWLockRelease(arc_index_lock(partition));
 
-	if (lowest != PG_UINT64_MAX)
-		raise_age(lowest);
-	freed = release_victims(garbage, false, now, &removed);
-	freed += release_victims(evicted, true, now, &removed);
+	round->in_vain = victims > 0 ? 0 : round->in_vain + passed;
+	if (victims > 0)
+	{
+		round->lowest = PG_UINT64_MAX;
+		pg_atomic_fetch_add_u64(&arc_store.shared->evicted_bytes, evicted_bytes);
+	}
+	if (!round->desperate)
+		move_limit(victims, passed);
+
+	freed = release_victims(garbage, false, round->now, &removed);
+	freed += release_victims(evicted, true, round->now, &removed);
 	return freed;
 }
 
 /*
- * Evict at least this many bytes, if there are as many.  Each sample that
- * frees something frees at least one entry, and with none that does we give
- * up, so this ends.
+ * Evict at least this many bytes, if there are as many.  When a whole lap has
+ * freed nothing the limit leaps, whatever the number of entries; when two have,
+ * all that is not pinned goes; and after a lap in which nothing goes even so we
+ * give up, so this ends.
  */
 uint64
 arc_store_evict(uint64 bytes)
 {
-	TimestampTz now;
+	Round		round = {.lowest = PG_UINT64_MAX};
 	uint64		freed = 0;
 	uint32		partition;
 	int			idle = 0;
@@ -356,15 +523,20 @@ arc_store_evict(uint64 bytes)
 	if (arc_store.shared == NULL)
 		return 0;
 
-	now = GetCurrentTimestamp();
+	round.now = GetCurrentTimestamp();
 	partition = (uint32) (pg_prng_uint64(&pg_global_prng_state) % ARC_PARTITIONS);
 
 	while (freed < bytes && idle < MAX_LAPS * ARC_PARTITIONS)
 	{
-		uint64		got = evict_sample(partition, bytes - freed, now);
+		uint64		got;
 
+		round.desperate = idle >= DESPERATE_LAPS * ARC_PARTITIONS;
+		got = visit_partition(partition, bytes - freed, &round);
 		freed += got;
 		idle = (got > 0) ? 0 : idle + 1;
+		if (round.in_vain >= VISITS_IN_VAIN ||
+			(round.in_vain > 0 && idle % ARC_PARTITIONS == 0))
+			leap_limit(&round);
 		partition = (partition + 1) % ARC_PARTITIONS;
 	}
 	return freed;

@@ -16,8 +16,8 @@
  * Chains are sorted by hash.  That costs an insertion nothing, as it must look
  * for the key anyway; it ends a vain search early; and it lets a scan leave a
  * chain of any length, release the lock, and find its place again although
- * the chain has changed.  There is a bucket for each 128 bytes of the part,
- * about one for each of the smallest entries there can be, so chains are short
+ * the chain has changed.  There is a bucket for each 256 bytes of the part,
+ * about one for each entry of a hundred bytes, so chains are short
  * and the table never needs to grow.
  *
  * Concurrency
@@ -51,8 +51,9 @@
 
 #define STORE_MAGIC			0x41726353	/* "ArcS" */
 
-/* Of the store's part, one of so many bytes is a bucket's. */
-#define STORE_BUCKET_SHARE	32
+/* Of the store's part, one of so many bytes is a bucket's, and one a ghost's. */
+#define STORE_BUCKET_SHARE	64
+#define STORE_GHOST_SHARE	64
 
 /* Of arcache.memory, one of so many bytes is the token slots'. */
 #define STORE_SLOT_SHARE	32
@@ -216,7 +217,10 @@ arc_store_insert(ArcSharedEntry *entry, ArcStoreGuard guard, void *arg)
 	}
 
 	if (existing != NULL)
+	{
+		arc_eviction_inherit(entry, existing);
 		entry->next = existing->next;
+	}
 	else
 	{
 		entry->next = *link;
@@ -260,7 +264,10 @@ arc_store_remove(const ArcKey *key)
 	LWLockRelease(arc_index_lock(partition));
 
 	if (found)
+	{
+		arc_eviction_leave_ghost(entry);
 		arc_entry_release(entry);
+	}
 	return found;
 }
 
@@ -317,7 +324,10 @@ arc_store_remove_entry(ArcSharedEntry *entry)
 	LWLockRelease(lock);
 
 	if (removed)
+	{
+		arc_eviction_leave_ghost(entry);
 		arc_entry_release(entry);
+	}
 	return removed;
 }
 
@@ -455,6 +465,12 @@ store_size(void)
 	return memory - memory / STORE_SLOT_SHARE;
 }
 
+static Size
+ghosts_offset(const ArcSharedStore *shared)
+{
+	return BUCKETS_OFFSET + (Size) shared->partition_buckets * ARC_PARTITIONS * sizeof(ArcRef);
+}
+
 static void
 store_attach(void *address, LWLockPadded *locks)
 {
@@ -464,12 +480,15 @@ store_attach(void *address, LWLockPadded *locks)
 
 	arc_store.shared = shared;
 	arc_store.buckets = (ArcRef *) ((char *) address + BUCKETS_OFFSET);
+	arc_store.ghosts = (uint32 *) ((char *) address + ghosts_offset(shared));
 	arc_store.locks = locks;
 	arc_store.partition_buckets = shared->partition_buckets;
 	arc_store.nbuckets = shared->partition_buckets * ARC_PARTITIONS;
+	arc_store.nghosts = shared->nghosts;
 
 	arc_arena_attach((char *) address + shared->arena_offset,
 					 locks + ARC_PARTITIONS);
+	arc_eviction_attach();
 }
 
 static void
@@ -477,7 +496,7 @@ store_init(void *address, LWLockPadded *locks)
 {
 	ArcSharedStore *shared = address;
 	Size		per_partition;
-	Size		buckets_size;
+	Size		tables_size;
 
 	memset(shared, 0, sizeof(*shared));
 	shared->magic = STORE_MAGIC;
@@ -485,18 +504,18 @@ store_init(void *address, LWLockPadded *locks)
 	for (int i = 0; i < lengthof(shared->seeds); i++)
 		if (!pg_strong_random(&shared->seeds[i], sizeof(uint64)))
 			shared->seeds[i] = pg_prng_uint64(&pg_global_prng_state);
-	pg_atomic_init_u64(&shared->age, 0);
+	arc_eviction_init(shared);
 
 	/* Each partition's buckets start at a cache line. */
 	per_partition = shared->size / STORE_BUCKET_SHARE / ARC_PARTITIONS;
 	per_partition = Max(TYPEALIGN_DOWN(64, per_partition), 64);
 	shared->partition_buckets = (uint32) (per_partition / sizeof(ArcRef));
+	shared->nghosts = (uint32) (shared->size / STORE_GHOST_SHARE / sizeof(uint32));
 
-	buckets_size = mul_size(per_partition, ARC_PARTITIONS);
-	memset((char *) address + BUCKETS_OFFSET, 0, buckets_size);
+	tables_size = add_size(ghosts_offset(shared), mul_size(shared->nghosts, sizeof(uint32)));
+	memset((char *) address + BUCKETS_OFFSET, 0, tables_size - BUCKETS_OFFSET);
 
-	shared->arena_offset = TYPEALIGN(PG_CACHE_LINE_SIZE,
-									 add_size(BUCKETS_OFFSET, buckets_size));
+	shared->arena_offset = TYPEALIGN(PG_CACHE_LINE_SIZE, tables_size);
 	arc_arena_init((char *) address + shared->arena_offset,
 				   shared->size - shared->arena_offset,
 				   locks + ARC_PARTITIONS);

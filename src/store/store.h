@@ -69,6 +69,7 @@ typedef struct ArcKey
 	const char *name;			/* not necessarily zero-terminated */
 } ArcKey;
 
+/* A store of small values has millions of these, so each byte counts. */
 typedef struct ArcSharedEntry
 {
 	uint64		hash[2];		/* of the whole key; orders the bucket */
@@ -77,22 +78,23 @@ typedef struct ArcSharedEntry
 	Oid			database;
 	Oid			role;
 	uint32		value_size;
-	uint32		meta_size;
-	uint16		key_length;
-	uint8		space;			/* ArcKeySpace */
+	uint32		key_length:12;
+	uint32		meta_size:20;
+	uint8		space:7;		/* ArcKeySpace */
+	uint8		value_apart:1;	/* none of it in the first block */
 	uint8		flags;			/* the caller's; constant once linked */
+	int16		worth;			/* logarithm of cost / size; see eviction.c */
 	uint32		footprint;		/* all blocks with headers, in 16-byte units */
 	ArcRef		more;			/* next block of the value */
-	uint32		first_size;		/* bytes of the value in this block */
+	float		cost;			/* microseconds to make it again */
 	TimestampTz created;
 	pg_atomic_uint64 expires;	/* TimestampTz; 0 is never */
 	pg_atomic_uint64 hits;
 	pg_atomic_uint64 fence;		/* the caller's; 0 at first */
 	pg_atomic_uint64 priority;	/* fixed point; see eviction.c */
-	float		cost;			/* microseconds to make it again */
 } ArcSharedEntry;
 
-StaticAssertDecl(sizeof(ArcSharedEntry) <= 112, "entry header has grown");
+StaticAssertDecl(sizeof(ArcSharedEntry) <= 96, "entry header has grown");
 
 /* What to store. meta and value are copied; a draft's value is taken from it. */
 typedef struct ArcEntrySpec

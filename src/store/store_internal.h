@@ -6,7 +6,7 @@
  * index.c owns the store's shared memory and its buckets, entry.c the layout
  * of an entry, eviction.c the priorities.  The store's part of shared memory:
  *
- *	  ArcSharedStore | buckets (1/32 of all) | arena (the rest)
+ *	  ArcSharedStore | buckets (1/64 of all) | ghosts (1/64) | arena (the rest)
  *
  * The partition with number p has the lock arc_store.locks[p] and the buckets
  * from p * partition_buckets on; a bucket is the head of a chain of entries,
@@ -32,7 +32,11 @@
 /* A cache line of its own, so that partitions do not disturb each other. */
 typedef union ArcSharedPartition
 {
-	uint32		nentries;		/* linked; partition's lock */
+	struct
+	{
+		uint32		nentries;	/* linked; partition's lock */
+		uint32		hand;		/* of eviction.c: the next bucket to visit; likewise */
+	};
 	char		pad[PG_CACHE_LINE_SIZE];
 } ArcSharedPartition;
 
@@ -41,14 +45,19 @@ typedef struct ArcSharedStore
 	/* Constant after initialization. */
 	uint32		magic;
 	uint32		partition_buckets;
+	uint32		nghosts;
 	uint64		seeds[2];		/* of the two hashes */
 	Size		size;			/* of the whole part */
 	Size		arena_offset;
 
-	/* The L of eviction.c: read by each hit, raised by evictions; atomic. */
+	/* See eviction.c: read by each hit, raised by evictions; atomic. */
 	char		pad1[PG_CACHE_LINE_SIZE];
-	pg_atomic_uint64 age;
+	pg_atomic_uint64 evicted_bytes;
 	char		pad2[PG_CACHE_LINE_SIZE];
+
+	/* Likewise, for evictions only. */
+	pg_atomic_uint64 limit;
+	char		pad3[PG_CACHE_LINE_SIZE];
 
 	ArcSharedPartition partitions[ARC_PARTITIONS];
 } ArcSharedStore;
@@ -58,9 +67,12 @@ typedef struct ArcStore
 {
 	ArcSharedStore *shared;		/* NULL in a process without the store */
 	ArcRef	   *buckets;
+	uint32	   *ghosts;			/* eviction.c's; no lock */
 	LWLockPadded *locks;		/* of the partitions */
 	uint32		partition_buckets;
 	uint32		nbuckets;
+	uint32		nghosts;
+	double		units_per_byte; /* eviction.c's time */
 } ArcStore;
 
 extern ArcStore arc_store;
@@ -134,6 +146,12 @@ arc_entry_footprint(const ArcSharedEntry *entry)
 
 /* -- eviction.c ---------------------------------------------------------- */
 
-extern void arc_eviction_set_priority(ArcSharedEntry *entry, uint64 hits);
+extern void arc_eviction_init(ArcSharedStore *shared);
+extern void arc_eviction_attach(void);
+extern void arc_eviction_rate(ArcSharedEntry *entry);
+extern void arc_eviction_inherit(ArcSharedEntry *entry, ArcSharedEntry *from);
+
+/* An entry goes; what was known of its use remains. */
+extern void arc_eviction_leave_ghost(const ArcSharedEntry *entry);
 
 #endif							/* ARC_STORE_INTERNAL_H */
