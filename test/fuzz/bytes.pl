@@ -539,7 +539,78 @@ sub many
 
 # -- tags -------------------------------------------------------------------------------
 
-my %tags_of;
+# A value is lost, and need not be, when other tags that share its tag's slot have
+# been invalidated more often than the slot remembers.  Slots go by hashes, which
+# SQL can compute as well (coherence/token.c), so that it is known of each value
+# whether it may be lost; all others must be there.
+my %tags_of;					# key => what its tags' slots had counted when it was set
+my %tokens;						# tag => its slot and what tells it apart there
+my %registered;					# slot => registrations, by tag
+
+use constant {
+	RING_SIZE => 4,				# coherence/slots.h
+	TOKEN_TAG => 5 };			# coherence/token.c
+
+sub tag_token
+{
+	my ($tag) = @_;
+
+	$tokens{$tag} //= do {
+		my $ids = q(hashoidvectorextended(format('%s %s %s', $2::text, d.oid, r.oid)::oidvector, 0));
+		my $hash = value_of(run([], "SELECT CASE WHEN \$1::text = '' THEN $ids ELSE hashtextextended(\$1::text COLLATE \"C\", $ids) END
+			FROM pg_database d, pg_roles r WHERE datname = current_database() AND rolname = current_user", $tag, TOKEN_TAG));
+		# An eighth of the slots, of 64 bytes, in a 32nd of the memory, but for a header.
+		my $memory = value_of(run([], q(SELECT pg_size_bytes(current_setting('arcache.memory')))));
+		my $slots = int(int(($memory / 32 - 128 - 384) / 64) / 8);
+
+		{ slot => (($hash & 0xffffffff) * $slots) >> 32, name => ($hash >> 32) & 0xffff };
+	};
+	return $tokens{$tag};
+}
+
+sub registrations
+{
+	my ($slot) = @_;
+	my $sum = 0;
+
+	$sum += $_ for values %{ $registered{$slot} };
+	return $sum;
+}
+
+# Of those of its slot that a tag's value has met, by what it may take for its own,
+# and all.
+sub met
+{
+	my ($tag) = @_;
+	my $token = tag_token($tag);
+
+	return [ $registered{ $token->{slot} }{ $token->{name} } // 0, registrations($token->{slot}) ];
+}
+
+sub may_be_lost
+{
+	my ($key) = @_;
+	my $tags = $tags_of{$key} or return 0;
+
+	for my $tag (keys %$tags)
+	{
+		my ($then, $now) = ($tags->{$tag}, met($tag));
+
+		return 1 if $now->[0] > $then->[0] || $now->[1] > $then->[1] + RING_SIZE;
+	}
+	return 0;
+}
+
+# What may be lost, and is, is no longer expected.
+sub forget_lost
+{
+	for my $key (grep { may_be_lost($_) } sort keys %model)
+	{
+		next if defined value_of(run_in($other, [], 'SELECT arcache_get($1)', $key));
+		$seen{'lost to a shared slot'}++;
+		delete $model{$key};
+	}
+}
 
 sub random_array
 {
@@ -557,6 +628,8 @@ sub tags
 
 	%model = ();
 	%tags_of = ();
+	%tokens = ();
+	%registered = ();
 	return sub {
 		my $array = random_array(map { chance(0.03) ? undef : chance(0.1) ? text_or_bytes(4) : pick(@pool) } 1 .. int rand 4);
 		my $read = $session->execute('SELECT unnest($1::text[])', [$array]);
@@ -572,7 +645,7 @@ sub tags
 			{
 				must_be('set', value_of($set), 't', $array);
 				$model{$key} = "[$cases]";
-				$tags_of{$key} = { map { $_ => 1 } @tags };
+				$tags_of{$key} = { map { $_ => met($_) } @tags };
 			}
 		}
 		else
@@ -585,6 +658,8 @@ sub tags
 			{
 				must_be('invalidated', value_of($gone), scalar @hit, $array);
 				delete @model{@hit};
+				$registered{ $_->{slot} }{ $_->{name} }++ for map { tag_token($_) } uniq @tags;
+				forget_lost();
 			}
 		}
 		check_some(3);
