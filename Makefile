@@ -113,10 +113,10 @@ REGRESS = values transactions patterns queries rows relationships orm_guide cach
 ISOLATION = alter ddl-race delete-fill enable-race fill-commit flight-deadlock flight-uncacheable flight if-absent inherit long-xid matview old-snapshot own-write partition prepared recreate relations revoke ring rows savepoint serializable set-depends set-fill set-strangers tags truncate ttl-own-write untrack values-prepared values writers rows-by-key relationships key-precision key-snapshot key-prepared key-own-write key-escalation key-cascade key-partition key-inherit key-conflict key-null key-twice key-join key-enable ancestors plan-memo transparent
 
 # test/t/NAME.pl
-TAP = preload restart full terminate stampede janitor owners standby logical dump oracle oracle_logical random_keys clients statements pieces faults faults_waiting faults_crash faults_limits
+TAP = preload restart full terminate stampede janitor owners standby logical dump oracle oracle_logical random_keys clients statements pieces faults faults_waiting faults_locks faults_crash faults_limits
 
 # Those of them that need a library with points of injection
-INJECT = faults faults_waiting faults_crash
+INJECT = faults faults_waiting faults_locks faults_crash
 
 # Each test stands alone: the extension is there when it begins.
 REGRESS_OPTS = --load-extension=$(EXTENSION)

@@ -141,6 +141,8 @@ happens_at(const Fault *fault, const char *point, ArcInjectKind kind)
 	if (fault->left == 0 ||
 		(strcmp(fault->point, "*") != 0 && strcmp(fault->point, point) != 0))
 		return false;
+	if (kind == ARC_INJECT_ONLY_WAIT)
+		return fault->action == ACTION_WAIT && fault->point[0] != '*';
 	switch (fault->action)
 	{
 		case ACTION_ERROR:

@@ -8,7 +8,8 @@
  * left of them.  There the setting arcache.debug_inject says what happens:
  * a list of POINT=ACTION[:N], for the Nth time (the first) that the point is
  * reached by the session after the setting was set, or for each time (:*).
- * "*" stands for any point.
+ * "*" stands for any point but those in which one of our locks is held: there
+ * one can only wait.
  *
  *	error		an error is raised
  *	cancel		what pg_cancel_backend() does to this session
@@ -35,7 +36,8 @@ typedef enum ArcInjectKind
 {
 	ARC_INJECT_MAY_RAISE,
 	ARC_INJECT_MUST_NOT_RAISE,	/* a cancel or termination comes later */
-	ARC_INJECT_MAY_FAIL			/* says so by what it returns */
+	ARC_INJECT_MAY_FAIL,		/* says so by what it returns */
+	ARC_INJECT_ONLY_WAIT		/* a lock is held, for others to wait for */
 } ArcInjectKind;
 
 extern void arc_inject_define(void);
@@ -45,6 +47,7 @@ extern bool arc_inject_reach(const char *point, ArcInjectKind kind);
 #define ARC_INJECT_POINT(point)		((void) arc_inject_reach(point, ARC_INJECT_MAY_RAISE))
 #define ARC_INJECT_HELD(point)		((void) arc_inject_reach(point, ARC_INJECT_MUST_NOT_RAISE))
 #define ARC_INJECT_FAILS(point)		arc_inject_reach(point, ARC_INJECT_MAY_FAIL)
+#define ARC_INJECT_LOCKED(point)	((void) arc_inject_reach(point, ARC_INJECT_ONLY_WAIT))
 
 /*
  * Around what must not raise, because the transaction has ended: the server
@@ -59,6 +62,7 @@ extern bool arc_inject_reach(const char *point, ArcInjectKind kind);
 #define ARC_INJECT_POINT(point)		((void) 0)
 #define ARC_INJECT_HELD(point)		((void) 0)
 #define ARC_INJECT_FAILS(point)		false
+#define ARC_INJECT_LOCKED(point)	((void) 0)
 #define ARC_INJECT_FORBID_ERRORS()	((void) 0)
 #define ARC_INJECT_ALLOW_ERRORS()	((void) 0)
 

@@ -46,6 +46,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/inject.h"
 #include "base/shmem.h"
 #include "base/stats.h"
 #include "port/atomics.h"
@@ -321,6 +322,7 @@ arc_stats_reset(Oid database)
 		return;
 
 	LWLockAcquire(lock, LW_EXCLUSIVE);
+	ARC_INJECT_LOCKED("stats-locked");
 	record = make_record(database);
 	if (record != NO_DATABASE || !OidIsValid(database))
 	{

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/inject.h"
 #include "base/tally.h"
 #include "common/hashfn.h"
 #include "mb/pg_wchar.h"
@@ -329,6 +330,7 @@ arc_tally_reset(ArcTally *tally, Oid database)
 	if (database == MyDatabaseId)
 		arc_tally_flush(tally);
 	LWLockAcquire(tally->lock, LW_EXCLUSIVE);
+	ARC_INJECT_LOCKED("tally-locked");
 	for (int i = 0; i < NRECORDS; i++)
 	{
 		if (tally->shared->records[i].key.database == database)

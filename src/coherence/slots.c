@@ -24,6 +24,7 @@
 #include "access/transam.h"
 #include "access/xlog.h"
 #include "base/compat.h"
+#include "base/inject.h"
 #include "base/settings.h"
 #include "base/shmem.h"
 #include "coherence/slots.h"
@@ -321,7 +322,9 @@ arc_slot_register(ArcToken token, uint64 xid, bool strict)
 	forgotten = pg_atomic_read_u64(&slot->ring[ARC_RING_SIZE - 1]) & XID_MASK;
 	hard = forgotten != 0 && in_progress(forgotten);
 
+	ARC_INJECT_LOCKED("slot-locked");
 	begin_change(slot, strict ? STRICT_STEP : 1);
+	ARC_INJECT_LOCKED("slot-changing");
 	if (forgotten > pg_atomic_read_u64(&slot->floor))
 		pg_atomic_write_u64(&slot->floor, forgotten);
 	if (hard && forgotten > pg_atomic_read_u64(&slot->hard))

@@ -588,6 +588,7 @@ arc_arena_free(ArcRef ref)
 	arc_mark_suspend();
 
 	LWLockAcquire(region_lock(r), LW_EXCLUSIVE);
+	ARC_INJECT_LOCKED("arena-locked");
 
 	Assert(!is_free(block));
 	assert_tags(region, ref);

@@ -41,6 +41,7 @@
  */
 #include "postgres.h"
 
+#include "base/inject.h"
 #include "base/settings.h"
 #include "base/shmem.h"
 #include "common/hashfn.h"
@@ -206,6 +207,7 @@ arc_store_insert(ArcSharedEntry *entry, ArcStoreGuard guard, void *arg)
 	key.name = arc_entry_key(entry);
 
 	LWLockAcquire(lock, LW_EXCLUSIVE);
+	ARC_INJECT_LOCKED("index-locked");
 	link = locate(&key, entry->hash, &found);
 	if (found)
 		existing = arc_entry_at(*link);

@@ -2,7 +2,7 @@
 # and gives back rows as the server sent them.
 #
 #   my $session = Wire->new(socket => FOLDER, user => ..., database => ...,
-#                           options => '-c name=value ...');
+#                           options => '-c name=value ...', encoding => 'UTF8');
 #   my $result = $session->query($text);                one simple query
 #   my $result = $session->execute($text, \@params, binary => 1);
 #
@@ -39,7 +39,7 @@ sub new
 	my $startup = pack 'N', 196608;
 
 	$startup .= join '', map { "$_\0" } user => $arg{user}, database => $arg{database},
-	  options => $arg{options} // '', client_encoding => 'UTF8';
+	  options => $arg{options} // '', client_encoding => $arg{encoding} // 'UTF8';
 	$self->send_bytes(pack('N', length($startup) + 5) . "$startup\0");
 	return $self->answer->{code} eq '' ? $self : undef;
 }

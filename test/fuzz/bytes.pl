@@ -4,7 +4,7 @@
 # answer without the cache.  Errors may only be of those listed, an error
 # changes nothing, and nothing may end a session.
 #
-#   bytes.pl SOCKET SEED SECONDS TOPIC...
+#   bytes.pl SOCKET SEED SECONDS TOPIC[@ENCODING]...
 #
 # Prints a line of TAP for each topic.  A topic's cases depend on the seed
 # alone; the time only says after how many of them it ends.
@@ -37,10 +37,25 @@ my ($session, $other, $failures, $cases, %seen);
 sub pick { return $_[ int rand @_ ] }
 sub chance { return rand() < $_[0] }
 
-my @characters = map { chr } 0xe9, 0xdf, 0x6f22, 0x1f600, 0x7ff, 0x10ffff, 0x80;
-utf8::encode($_) for @characters;
+# What an encoding takes for a character, and some that are not ASCII.
+my %encoding = (
+	UTF8 => {
+		character => qr/[\x01-\x7f] | [\xc2-\xdf][\x80-\xbf]
+			| \xe0[\xa0-\xbf][\x80-\xbf] | [\xe1-\xec\xee\xef][\x80-\xbf]{2} | \xed[\x80-\x9f][\x80-\xbf]
+			| \xf0[\x90-\xbf][\x80-\xbf]{2} | [\xf1-\xf3][\x80-\xbf]{3} | \xf4[\x80-\x8f][\x80-\xbf]{2}/x,
+		some => [ map { my $c = chr; utf8::encode($c); $c } 0xe9, 0xdf, 0x6f22, 0x1f600, 0x7ff, 0x10ffff, 0x80 ] },
+	LATIN1 => {
+		character => qr/[^\0]/s,
+		some => [ "\xe9", "\xdf", "\xff", "\x80", "\xa0", "\xc3", "\xa9" ] },
+	EUC_JP => {
+		character => qr/[\x01-\x7f] | \x8e[\xa1-\xdf] | \x8f[\xa1-\xfe]{2} | [\xa1-\xfe]{2}/x,
+		some => [ "\xa4\xa2", "\xb4\xc1", "\x8f\xb0\xa1", "\x8e\xb1", "\xa1\xa1", "\xfe\xfe", "\x8f\xfe\xfe" ] },
+	SQL_ASCII => {
+		character => qr/[^\0]/s,
+		some => [ "\xe9", "\xff", "\x80", "\xc3\xa9", "\xa4", "\xf0", "\xbf" ] });
+my ($encoding, @characters);
 
-# Text that is valid in UTF-8, but mean.
+# Text that is valid, but mean.
 sub text
 {
 	my ($most) = @_;
@@ -68,12 +83,10 @@ sub bytes
 
 sub text_or_bytes { return chance(0.85) ? text(@_) : bytes(@_) }
 
-# What PostgreSQL takes for valid UTF-8, without a NUL.
+# What PostgreSQL takes for valid, without a NUL.
 sub is_valid
 {
-	return $_[0] =~ /^(?: [\x01-\x7f] | [\xc2-\xdf][\x80-\xbf]
-		| \xe0[\xa0-\xbf][\x80-\xbf] | [\xe1-\xec\xee\xef][\x80-\xbf]{2} | \xed[\x80-\x9f][\x80-\xbf]
-		| \xf0[\x90-\xbf][\x80-\xbf]{2} | [\xf1-\xf3][\x80-\xbf]{3} | \xf4[\x80-\x8f][\x80-\xbf]{2} )*\z/x;
+	return $_[0] =~ /^(?:$encoding->{character})*\z/;
 }
 
 sub quote_element
@@ -181,7 +194,7 @@ sub must_fail
 
 sub connect_sessions
 {
-	my %how = (socket => $socket, database => 'bytes', user => 'postgres');
+	my %how = (socket => $socket, database => "bytes_\L$encoding->{name}", encoding => $encoding->{name}, user => 'postgres');
 
 	for (1 .. 60)
 	{
@@ -241,11 +254,11 @@ sub parse_pattern
 						$high = shift @in;
 					}
 				}
-				push @ranges, [ sort { $a cmp $b } $low, $high ];
+				push @ranges, [ sort { $a <=> $b } code($low), code($high) ];
 			}
 			push @pieces, sub {
-				my ($x) = @_;
-				my $in = grep { $_->[0] le $x && $x le $_->[1] } @ranges;
+				my $x = code($_[0]);
+				my $in = grep { $_->[0] <= $x && $x <= $_->[1] } @ranges;
 				return $negated ? !$in : $in;
 			};
 		}
@@ -274,12 +287,15 @@ sub matches
 	return 0;
 }
 
-sub characters_of
-{
-	my ($text) = @_;
+sub characters_of { return $_[0] =~ /$encoding->{character}/g }
 
-	utf8::decode($text);
-	return split //, $text;
+# Characters are in the order of their bytes, the shorter ones first.
+sub code
+{
+	my $code = 0;
+
+	$code = $code << 8 | ord for split //, $_[0];
+	return $code;
 }
 
 sub random_pattern
@@ -337,7 +353,7 @@ sub random_key
 	my $kind = rand;
 
 	return pick('', 'k', "k\0x") if $kind < 0.03;
-	return pick('a', 'ab', pick(grep { length $_ == 3 } @characters)) x (680 + int rand 6) if $kind < 0.06;
+	return pick('a', 'ab', pick(sort { length $b <=> length $a } @characters)) x (680 + int rand 6) if $kind < 0.06;
 	return 'x' x (2046 + int rand 4) if $kind < 0.1;
 	return text_or_bytes(12);
 }
@@ -394,7 +410,7 @@ sub check_all
 }
 
 my @key_errors = qw(22021 22023 54000);
-my @json_errors = qw(22P02 22P05 22003 22021 54001);
+my @json_errors = qw(0A000 22P02 22P05 22003 22021 54001);
 my @ttl_errors = qw(22007 22008 22015 22023 22021);
 
 sub random_ttl
@@ -539,7 +555,78 @@ sub many
 
 # -- tags -------------------------------------------------------------------------------
 
-my %tags_of;
+# A value is lost, and need not be, when other tags that share its tag's slot have
+# been invalidated more often than the slot remembers.  Slots go by hashes, which
+# SQL can compute as well (coherence/token.c), so that it is known of each value
+# whether it may be lost; all others must be there.
+my %tags_of;					# key => what its tags' slots had counted when it was set
+my %tokens;						# tag => its slot and what tells it apart there
+my %registered;					# slot => registrations, by tag
+
+use constant {
+	RING_SIZE => 4,				# coherence/slots.h
+	TOKEN_TAG => 5 };			# coherence/token.c
+
+sub tag_token
+{
+	my ($tag) = @_;
+
+	$tokens{$tag} //= do {
+		my $ids = q(hashoidvectorextended(format('%s %s %s', $2::text, d.oid, r.oid)::oidvector, 0));
+		my $hash = value_of(run([], "SELECT CASE WHEN \$1::text = '' THEN $ids ELSE hashtextextended(\$1::text COLLATE \"C\", $ids) END
+			FROM pg_database d, pg_roles r WHERE datname = current_database() AND rolname = current_user", $tag, TOKEN_TAG));
+		# An eighth of the slots, of 64 bytes, in a 32nd of the memory, but for a header.
+		my $memory = value_of(run([], q(SELECT pg_size_bytes(current_setting('arcache.memory')))));
+		my $slots = int(int(($memory / 32 - 128 - 384) / 64) / 8);
+
+		{ slot => (($hash & 0xffffffff) * $slots) >> 32, name => ($hash >> 32) & 0xffff };
+	};
+	return $tokens{$tag};
+}
+
+sub registrations
+{
+	my ($slot) = @_;
+	my $sum = 0;
+
+	$sum += $_ for values %{ $registered{$slot} };
+	return $sum;
+}
+
+# Of those of its slot that a tag's value has met, by what it may take for its own,
+# and all.
+sub met
+{
+	my ($tag) = @_;
+	my $token = tag_token($tag);
+
+	return [ $registered{ $token->{slot} }{ $token->{name} } // 0, registrations($token->{slot}) ];
+}
+
+sub may_be_lost
+{
+	my ($key) = @_;
+	my $tags = $tags_of{$key} or return 0;
+
+	for my $tag (keys %$tags)
+	{
+		my ($then, $now) = ($tags->{$tag}, met($tag));
+
+		return 1 if $now->[0] > $then->[0] || $now->[1] > $then->[1] + RING_SIZE;
+	}
+	return 0;
+}
+
+# What may be lost, and is, is no longer expected.
+sub forget_lost
+{
+	for my $key (grep { may_be_lost($_) } sort keys %model)
+	{
+		next if defined value_of(run_in($other, [], 'SELECT arcache_get($1)', $key));
+		$seen{'lost to a shared slot'}++;
+		delete $model{$key};
+	}
+}
 
 sub random_array
 {
@@ -557,6 +644,8 @@ sub tags
 
 	%model = ();
 	%tags_of = ();
+	%tokens = ();
+	%registered = ();
 	return sub {
 		my $array = random_array(map { chance(0.03) ? undef : chance(0.1) ? text_or_bytes(4) : pick(@pool) } 1 .. int rand 4);
 		my $read = $session->execute('SELECT unnest($1::text[])', [$array]);
@@ -572,7 +661,7 @@ sub tags
 			{
 				must_be('set', value_of($set), 't', $array);
 				$model{$key} = "[$cases]";
-				$tags_of{$key} = { map { $_ => 1 } @tags };
+				$tags_of{$key} = { map { $_ => met($_) } @tags };
 			}
 		}
 		else
@@ -585,6 +674,8 @@ sub tags
 			{
 				must_be('invalidated', value_of($gone), scalar @hit, $array);
 				delete @model{@hit};
+				$registered{ $_->{slot} }{ $_->{name} }++ for map { tag_token($_) } uniq @tags;
+				forget_lost();
 			}
 		}
 		check_some(3);
@@ -948,11 +1039,15 @@ sub create_tables
 
 sub run_topic
 {
-	my ($name) = @_;
+	my ($topic) = @_;
+	my ($name, $encoded) = split /@/, $topic;
 	my ($case, $end);
 	my $number = 0;
 
-	$number = $number * 31 + ord for split //, $name;
+	$encoded //= 'UTF8';
+	$encoding = { name => $encoded, %{ $encoding{$encoded} } };
+	@characters = @{ $encoding->{some} };
+	$number = ($number * 31 + ord) % 2**31 for split //, $topic;
 	srand(($seed * 1000003 + $number) % 2**31);
 	($failures, $cases, %seen) = (0, 0);
 	connect_sessions();
@@ -967,7 +1062,7 @@ sub run_topic
 		$case->();
 	}
 	check_all() if $name =~ /^(keys|many|tags|relations)$/;
-	print $failures == 0 ? 'ok' : 'not ok', " - $name: $cases cases, seed $seed (",
+	print $failures == 0 ? 'ok' : 'not ok', " - $topic: $cases cases, seed $seed (",
 	  join(', ', map { "$_ $seen{$_}" } sort { $seen{$b} <=> $seen{$a} || $a cmp $b } keys %seen), ")\n";
 }
 

@@ -256,9 +256,9 @@ sub fuzz_write
 		$expected = $session->query($previous);
 		if ($got->{code} eq '' && $expected->{code} eq '' && image($got) ne image($expected))
 		{
-			my $once_more = $session->query($previous);
+			my $differs = grep { image($session->query($previous)) ne image($expected) } 1 .. 30;
 
-			if (image($once_more) eq image($expected))
+			if ($differs == 0)
 			{
 				$count{'failed: not what the transaction wrote'}++;
 				note('after a write', $text, 'without the cache: ' . readable($expected), 'with it: ' . readable($got));

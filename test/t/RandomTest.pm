@@ -412,7 +412,9 @@ sub finish
 	$node->safe_psql('postgres', 'SELECT arcache_clear_all()');
 	check_memory($node, 0, 'nothing is left');
 	$self->{watcher}->quit;
-	log_is_clean($node);
+	# 15.18, for one, leaks partitions in whose rows the apply worker fires any trigger.
+	my $leaks = $node->safe_psql('postgres', "SELECT current_setting('server_version_num')::int < 150020");
+	log_is_clean($node, $leaks eq 't' ? (allow => qr/relcache reference leak: relation "r\d"/) : ());
 	diag "seed $self->{seed}" unless Test::More->builder->is_passing;
 	return done_testing();
 }
