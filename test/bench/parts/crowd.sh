@@ -6,12 +6,14 @@ crowd_clients=(1 2 8 32 64)
 
 part_crowd() {
 	local round clients
+	[ -z "$short" ] || crowd_clients=(1 8)
 	crowd_server crowd 512MB
 	crowd_server churn 16MB
 	sql crowd "SELECT count(arcache_set('key:' || i, to_jsonb(repeat('x', 100)))) FROM generate_series(1, 1000) i" >/dev/null
 	for ((round = 1; round <= rounds; round++)); do
 		for clients in "${crowd_clients[@]}"; do
-			each_round $round crowd_rate clients/"$clients" get row churn
+			each_round $round crowd_hits clients/"$clients" select-1 get row
+			crowd_churn clients/"$clients" churn
 		done
 		for clients in 16 64 256; do
 			crowd_cold $clients "$round"
@@ -28,29 +30,53 @@ crowd_server() {			# NAME MEMORY
 	cluster_psql "$1" -d postgres -f "$bench_dir/lib/overhead.sql" -f "$bench_dir/lib/crowd.sql" >/dev/null
 }
 
-# What a client does, as a script of pgbench.  On the small arena the keys' results take
-# several times the room there is.
-crowd_script() {			# CONTENDER
+crowd_text() {				# CONTENDER
 	case $1 in
-		get) printf '%s\n' '\set id random(1, 1000)' "SELECT arcache_get('key:' || :id);" ;;
-		row) printf '%s\n' '/*+ arcache */ SELECT * FROM tracked.wide WHERE id = 7;' ;;
-		churn) printf '%s\n' '\set id random_zipfian(1, 50000, 1.05)' \
-			"SELECT arcache_get_or_set('wide:' || :id, 'SELECT * FROM tracked.wide WHERE id BETWEEN \$1 AND \$1 + 9', params => ARRAY[:id::text]);" ;;
+		select-1) echo 'SELECT 1' ;;
+		get) echo "SELECT arcache_get(\$1)" ;;
+		row) echo '/*+ arcache */ SELECT * FROM tracked.wide WHERE id = 7' ;;
 	esac
 }
 
+# Once all clients have warmed up: a new backend is busy with its own caches at first.
 # CASE is clients/N.
-crowd_rate() {				# CASE CONTENDER
-	local clients=${1#*/} server=crowd sampler looks waits
-	[ "$2" != churn ] || server=churn
-	crowd_script "$2" >"$work/script"
-	sql $server "CALL sample_waits(interval '$seconds s')" &
-	sampler=$!
-	sample "$1" "$2" rate "$(crowd_pgbench $server prepared "$clients" -T "$seconds" | sed -nE 's/^tps = ([0-9.]+).*/\1/p')"
-	wait $sampler
-	read -r looks waits < <(sql $server "SELECT sum(active), sum(waiting) FROM waits" -F ' ')
-	sample "$1" "$2" looks "$looks"
-	sample "$1" "$2" waits "$waits"
+crowd_hits() {				# CASE CONTENDER
+	local answers took server
+	crowd_sample crowd 1 &
+	read -r answers took server _ < <("$work/load" -p postgres -M prepared -c "${1#*/}" -k 1000 -w 1 -t "$seconds" \
+		-a "host=$(cluster_socket crowd) port=$(cluster_port crowd) user=postgres dbname=postgres" -q "$(crowd_text "$2")") ||
+		die "cannot measure $1 $2"
+	wait $!
+	sample "$1" "$2" rate "$(calc "$answers / $took")"
+	sample "$1" "$2" server_ns "$(calc "$server / $answers")"
+	crowd_waits crowd "$@"
+}
+
+# On the small arena the results of the keys that are asked for take several times the room
+# there is.
+crowd_churn() {				# CASE CONTENDER
+	cat >"$work/script" <<-'END'
+		\set id random_zipfian(1, 50000, 1.05)
+		SELECT arcache_get_or_set('wide:' || :id, 'SELECT * FROM tracked.wide WHERE id BETWEEN $1 AND $1 + 9', params => ARRAY[:id::text]);
+	END
+	crowd_sample churn 0 &
+	sample "$1" "$2" rate "$(crowd_pgbench churn prepared "${1#*/}" -T "$((seconds + 1))" | sed -nE 's/^tps = ([0-9.]+).*/\1/p')"
+	wait $!
+	crowd_waits churn "$@"
+}
+
+# What backends wait for meanwhile: how often one was seen busy, and how often waiting for a
+# lock of arcache's.
+crowd_sample() {			# SERVER SECONDS-BEFORE
+	sql "$1" "SELECT pg_sleep($2)" >/dev/null
+	sql "$1" "CALL sample_waits(interval '$seconds s')"
+}
+crowd_waits() {				# SERVER CASE CONTENDER
+	local looks waits
+	read -r looks waits < <(sql "$1" "SELECT coalesce(sum(active), 0), coalesce(sum(waiting), 0) FROM waits" -F ' ')
+	sample "$2" "$3" looks "$looks"
+	sample "$2" "$3" waits "$waits"
+	sql "$1" "SELECT DISTINCT unnest(names) FROM waits" >>"$work/crowd.names"
 }
 
 crowd_pgbench() {			# SERVER PROTOCOL CLIENTS ARGUMENT...
@@ -74,8 +100,9 @@ crowd_cold() {				# CLIENTS ROUND
 crowd_figures() {
 	local clients contender
 	for clients in "${crowd_clients[@]}"; do
-		for contender in get row churn; do
+		for contender in select-1 get row churn; do
 			figure clients/"$clients" $contender rate 1/s clients/8@$contender
+			figure clients/"$clients" $contender server_ns ns clients/8@$contender
 			figure clients/"$clients" $contender looks "busy backends seen"
 			figure clients/"$clients" $contender waits "of them waiting for arcache"
 		done
@@ -84,8 +111,12 @@ crowd_figures() {
 		figure cold/$clients get_or_set fills fills
 		aim "$clients clients on one cold key: fills" "<= 1" fills <"$(sample_file cold/$clients get_or_set fills)"
 	done
+	say "waited for under churn: $(sort -u "$work/crowd.names" | paste -sd' ')"
 	aim_ratio "64 clients against 8, arcache_get" ">= 0.9" clients/64 get rate clients/8@get
 	aim_ratio "64 clients against 8, transparent" ">= 0.9" clients/64 row rate clients/8@row
+	[ -z "$short" ] || return 0
+	paste <(ratio_of clients/64 get rate clients/8@get) <(ratio_of clients/64 select-1 rate clients/8@select-1) |
+		awk '{ print $1 / $2 }' | aim "the same ratio, arcache_get's to that of SELECT 1" ">= 0.9"
 	cat "$(sample_file clients/64 get waits)" "$(sample_file clients/64 row waits)" | sort -n | tail -n 1 |
 		aim "waits for arcache's locks seen at 64 clients on hits" "<= 0" waits
 }

@@ -3,7 +3,7 @@
 
 part_eviction() {
 	local options=(--rounds "$rounds" --output "$work/eviction" --charts "$results") costs wanted
-	[ -z "${EVICTION_SHORT:-}" ] || options+=(--short)
+	[ -z "$short" ] || options+=(--short)
 	"$bench_dir/eviction/run" "${options[@]}" >"$work/eviction.log" 2>&1 || { cat "$work/eviction.log"; die "eviction failed"; }
 	awk -F'\t' -v rounds="$rounds" '{ printf "%s\t%s\t%s\t%s\tratio\t%s\t-\t-\t-\t-\t%d\n", $1, $2, $3, $4, $5, rounds }' \
 		"$work/eviction" >>"$figures"

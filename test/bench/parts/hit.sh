@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 # A hit as a client sees it, beside what the server, or another one, does without a cache.
 #
 # Statements are run by pgbench, prepared and with the simple protocol, by one client and
@@ -23,6 +23,7 @@ hit_setup() {
 hit_others() {
 	local address
 	has_redis='' has_memcached='' has_pgpool=''
+	redis_address='' redis_socket='' memcached_address='' memcached_socket=''
 	if redis_start; then has_redis=yes; else say "no Redis: left out"; fi
 	if memcached_start; then has_memcached=yes; else say "no memcached: left out"; fi
 	if pgpool_start bench; then has_pgpool=yes; else say "no Pgpool-II: left out"; fi
@@ -97,15 +98,17 @@ hit_load() {				# CASE CONTENDER PROTOCOL ADDRESS ARGUMENT...
 
 # CASE is value/unix|tcp/CLIENTS.
 hit_value() {				# CASE CONTENDER
-	local way clients address text=''
+	local way clients address redis memcached text=''
 	IFS=/ read -r _ way clients <<<"$1"
-	address="host=$([ "$way" = tcp ] && echo 127.0.0.1 || cluster_socket bench) port=$(cluster_port bench)"
-	address+=" user=postgres dbname=postgres"
+	if [ "$way" = tcp ]; then
+		address=127.0.0.1 redis=$redis_address memcached=$memcached_address
+	else
+		address=$(cluster_socket bench) redis=$redis_socket memcached=$memcached_socket
+	fi
+	address="host=$address port=$(cluster_port bench) user=postgres dbname=postgres"
 	case $2 in
-		redis) hit_load "$@" redis "$([ "$way" = tcp ] && echo "$redis_address" || echo "$redis_socket")" \
-			-k $hit_keys -b $hit_bytes -c "$clients" -P "$(others_pid redis)" ;;
-		memcached) hit_load "$@" memcached "$([ "$way" = tcp ] && echo "$memcached_address" || echo "$memcached_socket")" \
-			-k $hit_keys -b $hit_bytes -c "$clients" -P "$(others_pid "memcached-$way")" ;;
+		redis) hit_load "$@" redis "$redis" -k $hit_keys -b $hit_bytes -c "$clients" -P "$(others_pid redis)" ;;
+		memcached) hit_load "$@" memcached "$memcached" -k $hit_keys -b $hit_bytes -c "$clients" -P "$(others_pid "memcached-$way")" ;;
 		arcache_get) text="SELECT arcache_get(\$1)" ;;
 		arcache_row) text="SELECT * FROM arcache_row(NULL::tracked.kv, \$1::text)" ;;
 		table) text="SELECT value FROM plain.kv WHERE key = \$1" ;;
@@ -118,22 +121,28 @@ hit_value() {				# CASE CONTENDER
 
 # -- the part ---------------------------------------------------------------------------
 
+# Contenders of one shape only.
+declare -A hit_more=([row]=select-1 [join]=cheap)
+
 part_hit() {
-	local round case protocol clients way values rows
+	local round protocol clients shape way values rows
+	local protocols=(prepared simple) shapes=(row rows-1000 join) ways=(unix tcp) crowds=(1 8)
+	[ -z "$short" ] || { protocols=(prepared) shapes=(row) ways=(unix) crowds=(1); }
 	hit_setup
 	values=(constant table arcache_get arcache_row ${has_redis:+redis} ${has_memcached:+memcached})
 	rows=(constant computed hit ${has_pgpool:+pgpool})
 	for ((round = 1; round <= rounds; round++)); do
-		for protocol in prepared simple; do
-			for clients in 1 8; do
-				each_round $round hit_pgbench row/$protocol/$clients select-1 "${rows[@]}"
-				each_round $round hit_pgbench rows-1000/$protocol/$clients "${rows[@]}"
-				each_round $round hit_pgbench join/$protocol/$clients cheap "${rows[@]}"
+		for protocol in "${protocols[@]}"; do
+			for clients in "${crowds[@]}"; do
+				for shape in "${shapes[@]}"; do
+					# shellcheck disable=SC2086 # a word or none
+					each_round $round hit_pgbench "$shape/$protocol/$clients" "${rows[@]}" ${hit_more[$shape]:-}
+				done
 			done
 		done
-		for way in unix tcp; do
-			for clients in 1 8; do
-				each_round $round hit_value value/$way/$clients "${values[@]}"
+		for way in "${ways[@]}"; do
+			for clients in "${crowds[@]}"; do
+				each_round $round hit_value "value/$way/$clients" "${values[@]}"
 			done
 		done
 		progress "hit: round $round of $rounds"
@@ -149,7 +158,7 @@ hit_check_pgpool() {
 	local hits
 	[ -n "$has_pgpool" ] || return 0
 	hits=$(psql -X -At -h "$pgpool_socket" -p "$pgpool_port" -U uncached -d postgres -c 'SHOW pool_cache' | cut -d'|' -f1)
-	[ "$hits" -gt 1000 ] || die "Pgpool-II did not answer from its cache"
+	[ "$hits" -gt 100 ] || die "Pgpool-II did not answer from its cache"
 }
 
 hit_figures() {
@@ -179,6 +188,6 @@ hit_figures() {
 		aim_ratio "arcache_get against Redis GET, $of" ">= 1.0" value/$of arcache_get rate redis
 	done
 	for case in {row,rows-1000,join}/{prepared,simple}/{1,8}; do
-		aim_ratio "against Pgpool-II's cache, $case" ">= 2" $case hit rate pgpool
+		aim_ratio "against Pgpool-II's cache, $case" ">= 2" "$case" hit rate pgpool
 	done
 }

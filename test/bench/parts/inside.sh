@@ -10,13 +10,14 @@ inside_keys() { calc "int($1 < 1000 ? 100000 : 100000000 / $1)"; }	# BYTES
 
 part_inside() {
 	local size round
+	[ -z "$short" ] || { inside_sizes=(100) inside_calls=10000; }
 	bench_server inside 512MB
 	cluster_psql inside -d postgres -f "$bench_dir/lib/overhead.sql" -f "$bench_dir/lib/inside.sql" >/dev/null
 	for size in "${inside_sizes[@]}"; do
 		sql inside "CALL inside_load($size, $(inside_keys "$size"), $inside_calls)"
 		for ((round = 1; round <= rounds; round++)); do
-			each_round $round inside_time get/uniform/$size nothing arcache_get table
-			each_round $round inside_time get/zipf/$size nothing arcache_get table
+			each_round $round inside_time "get/uniform/$size" nothing arcache_get table
+			each_round $round inside_time "get/zipf/$size" nothing arcache_get table
 		done
 		progress "inside: values of $size bytes"
 	done
@@ -115,10 +116,10 @@ inside_figures() {
 		for keys in uniform zipf; do
 			case=get/$keys/$size
 			for figure in ns instructions; do
-				has_samples $case nothing $figure || continue
+				has_samples "$case" nothing $figure || continue
 				for contender in arcache_get table; do
-					inside_net $case $contender $figure
-					figure $case $contender net_$figure "$figure" table
+					inside_net "$case" $contender $figure
+					figure "$case" $contender net_$figure "$figure" table
 				done
 			done
 		done

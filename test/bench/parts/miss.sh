@@ -3,7 +3,8 @@
 # the part "hit" has.
 
 part_miss() {
-	local options=(--rounds "$rounds" --output "$work/miss" --only "${MISS_ONLY:-^(miss/|plan/)}")
+	local options=(--rounds "$rounds" --output "$work/miss" --only "$([ -z "$short" ] && echo '^(miss|plan)/' || echo '^plan/lookup')")
+	[ -z "$short" ] || options+=(--no-callgrind)
 	[ -z "$profiles" ] || options+=(--profiles "$profiles")
 	"$bench_dir/overhead" "${options[@]}" >"$work/miss.log" 2>&1 || { cat "$work/miss.log"; die "overhead failed"; }
 	awk -F'\t' -v rounds="$rounds" '

@@ -40,13 +40,20 @@ scale_entries() {			# CASE ENTRIES
 	sample "$1" arcache clear_ms "$(scale_ms 'SELECT arcache_clear()')"
 }
 
-# The first write to the table ends them all; the one beside it has no dependents.
+# The first write to the table ends them all; the one beside it has no dependents.  What is
+# rolled back ends nothing, but lets the session get to know the tables.
 scale_dependents() {		# CASE ENTRIES
 	local none many left
 	sql scale "CALL scale_load($2, 'dependents')"
 	read -r none many < <(cluster_psql scale -d postgres -At -F' ' <<-END | tail -n 1
+		BEGIN;
 		INSERT INTO none VALUES (1);
+		INSERT INTO dependents VALUES (1);
+		ROLLBACK;
 		INSERT INTO none VALUES (2);
+		SELECT mark();
+		SELECT mark();
+		SELECT mark();
 		INSERT INTO none VALUES (3);
 		SELECT mark();
 		INSERT INTO none VALUES (4);

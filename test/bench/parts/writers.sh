@@ -4,7 +4,7 @@
 part_writers() {
 	local what level whats=(tpcb-1 tpcb-8 update copy copy-bare)
 	mkdir -p "$work/writers"
-	ROUNDS=$rounds BENCH_SECONDS=${WRITERS_SECONDS:-$((2 * seconds))} ROWS=${WRITERS_ROWS:-300000} SAMPLES=$work/writers \
+	ROUNDS=$rounds BENCH_SECONDS=$((2 * seconds)) ROWS=$([ -z "$short" ] && echo 300000 || echo 1000) SAMPLES=$work/writers \
 		"$bench_dir/writers" >"$work/writers.log" 2>&1 || { cat "$work/writers.log"; die "writers failed"; }
 	for what in "${whats[@]}"; do
 		for level in untracked relation key; do
