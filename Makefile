@@ -23,6 +23,9 @@
 # make test-oracle SECONDS=60 SEED=1 MUTANTS=1 compares random reads with what they
 # are without the cache; and that it would find mistakes: see test/oracle/run.
 #
+# make bench measures it beside what a user would pick instead; ONLY="hit inside" are some
+# parts of it: see test/bench/run.
+#
 # make lint looks at the sources: compilers, analysers, the style of the tree.
 #
 # make test SUITES="regress isolation tap model symbols" picks suites;
@@ -147,7 +150,7 @@ override with_llvm = no
 EXTRA_CLEAN = $(OBJS:.o=.d) src/base/inject.[od] build
 
 # These bring what they need along, so they work without PGXS.
-ifneq (,$(filter-out demo lint test test-core test-fuzz test-oracle test-matrix test-sanitize,$(or $(MAKECMDGOALS),all)))
+ifneq (,$(filter-out bench demo lint test test-core test-fuzz test-oracle test-matrix test-sanitize,$(or $(MAKECMDGOALS),all)))
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq (,$(wildcard $(PGXS)))
@@ -160,7 +163,11 @@ $(OBJS): %.o: %.c Makefile
 -include $(OBJS:.o=.d)
 endif
 
-.PHONY: demo lint test test-core test-fuzz test-oracle test-matrix test-sanitize
+.PHONY: bench demo lint test test-core test-fuzz test-oracle test-matrix test-sanitize
+
+# (SECONDS means something else to a shell.)
+bench:
+	@BENCH_SECONDS='$(or $(SECONDS),1)' test/bench/run
 
 demo:
 	@test/demo/run

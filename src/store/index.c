@@ -67,23 +67,39 @@
 
 ArcStore	arc_store = {0};
 
+/*
+ * The hash of what a name is part of, twice.  A backend asks mostly for one of
+ * them, so the last one is kept.
+ */
+static const uint64 *
+owner_hash(const ArcKey *key)
+{
+	static uint32 last[3];
+	static uint64 seeds[2];
+	static uint64 hash[2];
+	const uint32 owner[3] = {key->database, key->role, (uint32) key->space};
+
+	if (memcmp(owner, last, sizeof(owner)) != 0 ||
+		memcmp(seeds, arc_store.shared->seeds, sizeof(seeds)) != 0)
+	{
+		memcpy(last, owner, sizeof(owner));
+		memcpy(seeds, arc_store.shared->seeds, sizeof(seeds));
+		for (int i = 0; i < 2; i++)
+			hash[i] = hash_bytes_extended((const unsigned char *) owner,
+										  sizeof(owner), seeds[i]);
+	}
+	return hash;
+}
+
 /* The hash of database, role, space and name, twice. */
 void
 arc_index_hash(const ArcKey *key, uint64 *hash)
 {
-	uint32		owner[3];
-
-	owner[0] = key->database;
-	owner[1] = key->role;
-	owner[2] = (uint32) key->space;
+	const uint64 *owner = owner_hash(key);
 
 	for (int i = 0; i < 2; i++)
-	{
-		hash[i] = hash_bytes_extended((const unsigned char *) owner,
-									  sizeof(owner), arc_store.shared->seeds[i]);
 		hash[i] = hash_bytes_extended((const unsigned char *) key->name,
-									  (int) key->length, hash[i]);
-	}
+									  (int) key->length, owner[i]);
 }
 
 static inline uint32

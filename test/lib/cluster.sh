@@ -1,19 +1,24 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Private clusters, run by the server's user, reached through a socket only.
+# Private clusters, run by the server's user, reached through a socket only, or also
+# through the loopback interface by who knows the password.
 #
 # cluster_start NAME CONFIG   create and start; CONFIG is appended to its settings
 # cluster_resume NAME [PROGRAM]  start one that was stopped, PROGRAM in place of postgres
 # cluster_stop NAME
 # cluster_socket NAME         the folder to give as a host
+# cluster_port NAME           the port; cluster_tcp[NAME]=PORT before the start chooses one,
+#                             and lets it listen on 127.0.0.1
 # cluster_log NAME            the server's log
 # cluster_psql NAME ...       psql as the superuser postgres
 #
 # SERVER_PROGRAM=/path is run in the place of the server's own program.
 
 clusters=()
+declare -A cluster_tcp=()
 at_end+=(cluster_stop_all)
 
 cluster_socket() { echo "$work/run/$1.s"; }
+cluster_port() { echo "${cluster_tcp[$1]:-5432}"; }
 cluster_log() { echo "$work/run/$1.log"; }
 
 cluster_start() {
@@ -30,10 +35,13 @@ cluster_start() {
 	as_server cp -a "$template" "$data" && server_dir "$(cluster_socket "$name")" || return
 	{
 		cat "$config"
-		echo "listen_addresses = ''"
+		echo "listen_addresses = '${cluster_tcp[$name]:+127.0.0.1}'"
 		echo "unix_socket_directories = '$(cluster_socket "$name")'"
-		echo "port = 5432"
+		echo "port = $(cluster_port "$name")"
 	} | as_server tee -a "$data/postgresql.conf" >/dev/null || return
+	if [ -n "${cluster_tcp[$name]:-}" ]; then
+		as_server sed -i -E '/^host/s/trust$/scram-sha-256/' "$data/pg_hba.conf" || return
+	fi
 	clusters+=("$name")
 	cluster_resume "$name"
 }
@@ -65,5 +73,5 @@ cluster_stop_all() {
 cluster_psql() {
 	local name=$1
 	shift
-	psql -X -q -v ON_ERROR_STOP=1 -P pager=off -h "$(cluster_socket "$name")" -p 5432 -U postgres "$@"
+	psql -X -q -v ON_ERROR_STOP=1 -P pager=off -h "$(cluster_socket "$name")" -p "$(cluster_port "$name")" -U postgres "$@"
 }

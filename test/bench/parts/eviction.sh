@@ -1,0 +1,16 @@
+# shellcheck shell=bash disable=SC2154
+# What the store keeps when memory is short: test/bench/eviction/run.
+
+part_eviction() {
+	local options=(--rounds "$rounds" --output "$work/eviction" --charts "$results") costs wanted
+	[ -z "$short" ] || options+=(--short)
+	"$bench_dir/eviction/run" "${options[@]}" >"$work/eviction.log" 2>&1 || { cat "$work/eviction.log"; die "eviction failed"; }
+	awk -F'\t' -v rounds="$rounds" '{ printf "%s\t%s\t%s\t%s\tratio\t%s\t-\t-\t-\t-\t%d\n", $1, $2, $3, $4, $5, rounds }' \
+		"$work/eviction" >>"$figures"
+	for costs in skewed uniform; do
+		wanted='<= 1.0'
+		[ $costs = uniform ] || wanted='<= 0.7'
+		awk -F'\t' -v costs="all: $costs" '$2 == costs && $4 ~ /^cost misses to best rival/ { print $5 }' "$work/eviction" |
+			aim "recompute time not saved, to the best rival's, $costs costs" "$wanted"
+	done
+}
