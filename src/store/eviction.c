@@ -275,7 +275,7 @@ arc_eviction_rate(ArcSharedEntry *entry)
 	if (!(cost >= COST_FLOOR))
 		cost = COST_FLOOR;
 	cost = Min(cost, COST_MAX);
-	entry->worth = (int16) (log2(cost / (double) arc_entry_footprint(entry)) * (UNITS / WORTH_UNITS));
+	entry->worth = (int16) (log2(cost / (double) arc_entry_footprint(entry)) * UNITS / WORTH_UNITS);
 	pg_atomic_write_u64(&entry->priority,
 						log_sum(now + worth_of(entry) + FIRST_USE, priority_of_ghost(entry, now)));
 }
