@@ -342,3 +342,12 @@ DROP FUNCTION items();
 DROP TABLE item, other;
 SELECT arcache_clear() >= 0;
 SELECT count(*) FROM arcache_keys();
+
+-- Many sets of one transaction; some of their keys share a slot of its guards.
+SELECT arcache_clear() IS NOT NULL;
+BEGIN;
+SELECT pg_current_xact_id() IS NOT NULL;
+SELECT count(*) FILTER (WHERE arcache_set('many:' || i, to_jsonb(i))) FROM generate_series(1, 3000) i;
+COMMIT;
+SELECT count(*) FROM generate_series(1, 3000) i WHERE arcache_get('many:' || i) = to_jsonb(i);
+SELECT arcache_clear();

@@ -47,7 +47,7 @@ typedef struct PendingOp
 	PendingKey *target;			/* NULL for a pattern */
 	ArcSharedEntry *entry;		/* set: not linked, ours; NULL: delete */
 	uint64		moment;			/* of the set; see writeset.h */
-	uint64		key_seq;		/* of its guards, when we had entered them */
+	uint64		key_seq;		/* of its guards, when we had registered them */
 	uint64		keys_seq;
 	ArcKey		pattern;		/* if target is NULL */
 	uint32		spaces;			/* that it covers */
@@ -559,7 +559,8 @@ touch(ArcToken token, uint64 xid)
 
 /*
  * Register or bump the guards of all that is set or deleted, and wait for the
- * insertions that did not see it.
+ * insertions that did not see it.  Keys may share a slot, so where it stands is
+ * read when all are registered.
  */
 static void
 touch_guards(uint64 xid)
@@ -579,10 +580,19 @@ touch_guards(uint64 xid)
 		if (ops[i].target == NULL || ops[i].target->latest != i)
 			continue;
 		key = &ops[i].target->key;
-		ops[i].key_seq = touch(guard_of(key), xid);
-		ops[i].keys_seq = arc_slot_seq(arc_token_keys(key->database, key->role));
+		(void) touch(guard_of(key), xid);
 		if (nops <= MANY_OPS)
 			arc_store_settle_inserts(key);
+	}
+	for (int i = 0; i < nops; i++)
+	{
+		const ArcKey *key;
+
+		if (ops[i].target == NULL || ops[i].target->latest != i)
+			continue;
+		key = &ops[i].target->key;
+		ops[i].key_seq = arc_slot_seq(guard_of(key));
+		ops[i].keys_seq = arc_slot_seq(arc_token_keys(key->database, key->role));
 	}
 	if (nops > MANY_OPS || patterns != NIL)
 		arc_store_settle_inserts(NULL);

@@ -141,9 +141,13 @@ proctype writer(byte me)
 	d_step {
 		register_xid(guard, me);
 #ifdef SETS
-		captured = guard.seq; mine = outside
+		mine = outside
 #endif
 	};
+#ifdef SETS
+	/* when all guards have been registered: some may share a slot */
+	d_step { captured = guard.seq };
+#endif
 #endif
 #ifdef REMOVE_EARLY
 	d_step { unlink_entry() };
