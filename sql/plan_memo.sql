@@ -14,7 +14,7 @@ DECLARE
 	line text;
 BEGIN
 	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-		RETURN NEXT regexp_replace(line, 'Key: .*', 'Key: KEY');
+		RETURN NEXT regexp_replace(regexp_replace(line, 'Key: .*', 'Key: KEY'), '[0-9.]+ s$', 'N s');
 	END LOOP;
 END
 $$;
@@ -78,6 +78,19 @@ SELECT pm_plan($q$SELECT id FROM pm_item WHERE word = 'word 9'$q$);
 DROP INDEX pm_word;
 SELECT pm_plan($q$SELECT id FROM pm_item WHERE word = 'word 9'$q$);
 SELECT id FROM pm_item WHERE word = 'word 9';
+
+-- Settings of the table.
+SELECT id FROM pm_item WHERE id = 11;
+SELECT id FROM pm_item WHERE id = 11;
+SELECT pm_plan('SELECT id FROM pm_item WHERE id = 11');
+SELECT pm_plan('SELECT id FROM pm_item WHERE id = 11');
+SELECT arcache_enable('pm_item', ttl => '1 hour');
+SELECT id FROM pm_item WHERE id = 11;
+SELECT pm_plan('SELECT id FROM pm_item WHERE id = 11');
+SELECT arcache_disable('pm_item');
+SELECT pm_plan('SELECT id FROM pm_item WHERE id = 11');
+SELECT arcache_enable('pm_item');
+SELECT pm_plan('SELECT id FROM pm_item WHERE id = 11');
 
 -- Names.
 CREATE SCHEMA pm_other;

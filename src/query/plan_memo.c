@@ -46,6 +46,8 @@ typedef struct PlanMemo
 {
 	uint64		hash;			/* 0: there is none */
 	uint64		planned_at;
+	Oid			role;
+	int			cursor_options;
 	MemoryContext context;		/* of all that follows */
 	char	   *text;
 	Query	   *query;
@@ -106,9 +108,10 @@ lock_relations(const PlannedStmt *statement)
 }
 
 static bool
-is_same(const PlanMemo *memo, const Query *query, const char *text)
+is_same(const PlanMemo *memo, const Query *query, const char *text, int cursor_options)
 {
-	return strcmp(memo->text, text) == 0 &&
+	return memo->role == GetUserId() && memo->cursor_options == cursor_options &&
+		strcmp(memo->text, text) == 0 &&
 		memo->query->stmt_location == query->stmt_location &&
 		memo->query->stmt_len == query->stmt_len &&
 		equal(memo->query, query) &&
@@ -128,8 +131,8 @@ statement_of(const PlanMemo *memo)
 }
 
 PlannedStmt *
-arc_plan_memo_find(const Query *query, const char *text, uint64 planned_at,
-				   ArcPlanMemoDraft *draft)
+arc_plan_memo_find(const Query *query, const char *text, int cursor_options,
+				   uint64 planned_at, ArcPlanMemoDraft *draft)
 {
 	Size		length = strlen(text);
 	PlanMemo   *memo;
@@ -142,13 +145,15 @@ arc_plan_memo_find(const Query *query, const char *text, uint64 planned_at,
 	if (length > TEXT_MAX)
 		return NULL;
 	draft->planned_at = planned_at;
+	draft->cursor_options = cursor_options;
 	draft->hash = hash_combine64(hash_bytes_extended((const unsigned char *) text, length, 0),
-								 hash_combine64(query->stmt_location, GetUserId()));
+								 hash_combine64(query->stmt_location,
+												hash_combine64(GetUserId(), cursor_options)));
 	memo = &memos[draft->hash % MEMOS];
 	if (memo->hash == draft->hash)
 	{
 		/* Locks may make it wait, and then hear of a change. */
-		if (memo->planned_at == planned_at && is_same(memo, query, text))
+		if (memo->planned_at == planned_at && is_same(memo, query, text, cursor_options))
 		{
 			lock_relations(memo->statement);
 			if (arc_plan_age_now() == planned_at)
@@ -178,6 +183,8 @@ arc_plan_memo_keep(const ArcPlanMemoDraft *draft, const char *text,
 										 ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(memo.context);
 	memo.planned_at = draft->planned_at;
+	memo.role = GetUserId();
+	memo.cursor_options = draft->cursor_options;
 	memo.text = pstrdup(text);
 	memo.query = copyObject(draft->query);
 	memo.settings = planner_settings();

@@ -32,12 +32,13 @@ typedef struct ArcPlanMemoDraft
 {
 	uint64		hash;			/* 0: it is not remembered */
 	uint64		planned_at;		/* see plan_age.h */
+	int			cursor_options;
 	Query	   *query;			/* or NULL */
 } ArcPlanMemoDraft;
 
 /* The plan of such a statement, or NULL and a draft. */
-extern PlannedStmt *arc_plan_memo_find(const Query *query, const char *text, uint64 planned_at,
-									   ArcPlanMemoDraft *draft);
+extern PlannedStmt *arc_plan_memo_find(const Query *query, const char *text, int cursor_options,
+									   uint64 planned_at, ArcPlanMemoDraft *draft);
 
 /* Its plan, with the environment in which functions were planned, or NULL. */
 extern void arc_plan_memo_keep(const ArcPlanMemoDraft *draft, const char *text,

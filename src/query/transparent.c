@@ -512,7 +512,8 @@ plan_and_wrap(Query *query, const char *text, int cursor_options, ParamListInfo 
 
 	if (is_planned_alike(query, text, cursor_options, params))
 	{
-		statement = arc_plan_memo_find(query, text, candidate.planned_at, &draft);
+		statement = arc_plan_memo_find(query, text, cursor_options, candidate.planned_at,
+									   &draft);
 		if (statement != NULL)
 			return statement;
 	}
