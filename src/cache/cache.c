@@ -497,16 +497,21 @@ arc_fill_publish(ArcFill *fill, const ArcResult *result)
 
 /* -- limits ---------------------------------------------------------------- */
 
-bool
-arc_cache_size_allowed(Size size)
+Size
+arc_cache_size_limit(void)
 {
 	Size		limit = arc_max_value_size > 0 ?
 		(Size) arc_max_value_size * 1024 :
 		(Size) arc_memory * 1024 * 1024 / 8;
 
 	/* Half the arena at most, whatever the setting says. */
-	limit = Min(limit, (Size) arc_memory * 1024 * 1024 / 2);
-	if (size <= limit)
+	return Min(limit, (Size) arc_memory * 1024 * 1024 / 2);
+}
+
+bool
+arc_cache_size_allowed(Size size)
+{
+	if (size <= arc_cache_size_limit())
 		return true;
 	arc_stats_count(ARC_REJECTED_OVERSIZE);
 	return false;

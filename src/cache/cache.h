@@ -147,6 +147,9 @@ extern bool arc_fill_publish(ArcFill *fill, const ArcResult *result);
 
 /* -- limits ---------------------------------------------------------------- */
 
+/* The largest value that is stored. */
+extern Size arc_cache_size_limit(void);
+
 /* Is a value of this size stored at all? Counts if not. */
 extern bool arc_cache_size_allowed(Size size);
 

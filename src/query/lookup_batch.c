@@ -370,7 +370,7 @@ round_startup(DestReceiver *self, int operation, TupleDesc desc)
 	for (int i = 0; i < receiver->nkeys; i++)
 	{
 		if (!receiver->keys[i]->alone)
-			arc_image_start(&receiver->keys[i]->image, desc, arc_read_image_limit(), false);
+			arc_image_start(&receiver->keys[i]->image, desc, arc_cache_size_limit(), false);
 	}
 	MemoryContextSwitchTo(old);
 }

@@ -504,18 +504,11 @@ arc_read_jsonb(const ArcRequest *request)
 	return form.jsonb;
 }
 
-Size
-arc_read_image_limit(void)
-{
-	return arc_max_value_size > 0 ? (Size) arc_max_value_size * 1024 :
-		(Size) arc_memory * 1024 * 1024 / 8;
-}
-
 static void
 compute_rows(ArcResultForm *form, const ArcSource *source, ArcCapture *capture)
 {
 	arc_capture_rows(source, &((ArcRowsForm *) form)->target,
-					 arc_read_image_limit(), capture);
+					 arc_cache_size_limit(), capture);
 }
 
 /* In place, if the image is in one piece. */

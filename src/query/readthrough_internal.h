@@ -84,9 +84,6 @@ extern void arc_audit_judge(const ArcReader *reader, const ArcSharedEntry *entry
 /* All the way; false, and nothing delivered, as arc_read_assess(). */
 extern bool arc_read_through(ArcRead *read);
 
-/* An image need not be made larger than this. */
-extern Size arc_read_image_limit(void);
-
 /* Rows that go to a target. */
 typedef struct ArcRowsForm
 {

@@ -433,7 +433,7 @@ too_large_memory(const ArcResultScan *scan, uint64 *mark)
 {
 	*mark = hash_combine64(hash_bytes_extended((const unsigned char *) scan->read.key.name,
 											   scan->read.key.length, 0),
-						   arc_read_image_limit());
+						   arc_cache_size_limit());
 	return &too_large[*mark % TOO_LARGE_REMEMBERED];
 }
 
@@ -533,7 +533,7 @@ start_fill(ArcResultScan *scan)
 
 	/* A cursor may be left open, and what runs ahead is read again. */
 	arc_image_start(&scan->capture, scan->css.ss.ps.ps_ResultTupleDesc,
-					arc_read_image_limit(), !scan->limited && !runs_ahead(scan));
+					arc_cache_size_limit(), !scan->limited && !runs_ahead(scan));
 }
 
 /* Not to its end: what it kept is of no more use. */

@@ -175,6 +175,23 @@ value_is($node, "SET arcache.max_value_size = '6MB';
 	SELECT length(arcache_get('huge') #>> '{}')",
 	"t\n6000000", 'arcache.max_value_size allows more');
 check_memory($node, undef, 'the arena adds up');
+
+# A result that could never be kept drives out no more than one that can be.
+$node->safe_psql('postgres', q(
+	CREATE TABLE wide AS SELECT i, repeat('w', 1000) AS w FROM generate_series(1, 40000) i;
+	SELECT arcache_enable('wide');
+	SELECT arcache_clear_all();
+	SELECT count(arcache_set('small' || i, to_jsonb(repeat('s', 10000)))) FROM generate_series(1, 1500) i));
+my $small = $node->safe_psql('postgres', 'SELECT count(*) FROM arcache_keys()');
+$node->safe_psql('postgres', q(
+	SET arcache.max_value_size = '1GB';
+	SET arcache.auto = on;
+	SET arcache.min_cost = 0;
+	/*+ arcache */ SELECT * FROM wide));
+is(stat_of($node, 'rejected_oversize'), '3', 'a result of 40 MB is too large for 16');
+cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM arcache_keys()'),
+	'>', $small / 4, 'and has not driven all others out');
+check_memory($node, undef, 'the arena adds up');
 $node->safe_psql('postgres', 'SELECT arcache_clear_all()');
 check_memory($node, 0, 'nothing is left');
 is(memory($node, 'largest_free'), $largest, 'and memory is in one piece again');
