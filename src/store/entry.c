@@ -420,7 +420,8 @@ copy_content(ArcSharedEntry *entry, const ArcEntrySpec *spec)
 
 	arc_mark_written(spec->key.name, spec->key.length);
 	arc_mark_written(spec->meta, spec->meta_size);
-	arc_mark_written(spec->value, spec->value_size);
+	if (spec->draft == NULL)
+		arc_mark_written(spec->value, spec->value_size);
 
 	memcpy(unconstify(char *, arc_entry_key(entry)),
 		   spec->key.name, spec->key.length);
