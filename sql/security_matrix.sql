@@ -29,8 +29,8 @@ GRANT CREATE ON SCHEMA public TO regress_arcache_owner;
 SET ROLE regress_arcache_owner;
 CREATE TABLE doc (id int PRIMARY KEY, body text);
 CREATE TABLE note (id int PRIMARY KEY, doc int REFERENCES doc, body text);
-INSERT INTO doc VALUES (1, 'd0c one'), (2, 'mine two');
-INSERT INTO note VALUES (1, 1, 'd0c note'), (2, 2, 'mine note');
+INSERT INTO doc VALUES (1, 'd0q one'), (2, 'mine two');
+INSERT INTO note VALUES (1, 1, 'd0q note'), (2, 2, 'mine note');
 SELECT arcache_enable('doc'), arcache_enable('note');
 SELECT arcache_has_many('doc', 'notes', 'note');
 ALTER TABLE doc ENABLE ROW LEVEL SECURITY;
@@ -74,8 +74,8 @@ INSERT INTO matrix_call VALUES
 ('arcache_rows(anyelement,anycompatiblearray)', $$SELECT * FROM arcache_rows(NULL::doc, '{1,2}'::int[])$$),
 ('arcache_row_get(anyelement,"any")', $$SELECT arcache_row_get(NULL::doc, 1)$$),
 ('arcache_row_set(anyelement,interval)', $$SELECT arcache_row_set(ROW(1, 'set by hand')::doc)$$),
-('arcache_row_delete(regclass,"any")', $$SELECT CASE WHEN arcache_row_delete('doc', 1) THEN 'd0c' END$$),
-('arcache_row_clear(regclass)', $$SELECT CASE WHEN arcache_row_clear('doc') > 0 THEN 'd0c' END$$),
+('arcache_row_delete(regclass,"any")', $$SELECT CASE WHEN arcache_row_delete('doc', 1) THEN 'd0q' END$$),
+('arcache_row_clear(regclass)', $$SELECT CASE WHEN arcache_row_clear('doc') > 0 THEN 'd0q' END$$),
 ('arcache_relationship_changed()', $$SELECT arcache_relationship_changed()$$),
 ('arcache_has_many(regclass,text,regclass,name[],interval,boolean)', $$SELECT arcache_has_many('doc', 'notes', 'note')$$),
 ('arcache_has_one(regclass,text,regclass,name[],interval,boolean)', $$SELECT arcache_has_one('doc', 'notes', 'note')$$),
@@ -84,8 +84,8 @@ INSERT INTO matrix_call VALUES
 ('arcache_related(anyelement,regclass,text,"any")', $$SELECT * FROM arcache_related(NULL::note, 'doc', 'notes', 1)$$),
 ('arcache_related_many(anyelement,regclass,text,anycompatiblearray)',
  $$SELECT * FROM arcache_related_many(NULL::note, 'doc', 'notes', '{1,2}'::int[])$$),
-('arcache_clear_related(regclass,text)', $$SELECT CASE WHEN arcache_clear_related('doc', 'notes') > 0 THEN 'd0c' END$$),
-('arcache_clear_related(regclass,text,"any")', $$SELECT CASE WHEN arcache_clear_related('doc', 'notes', 1) > 0 THEN 'd0c' END$$),
+('arcache_clear_related(regclass,text)', $$SELECT CASE WHEN arcache_clear_related('doc', 'notes') > 0 THEN 'd0q' END$$),
+('arcache_clear_related(regclass,text,"any")', $$SELECT CASE WHEN arcache_clear_related('doc', 'notes', 1) > 0 THEN 'd0q' END$$),
 ('arcache_why(text,text[])', $$SELECT arcache_why('SELECT body FROM doc WHERE body <> $1 ORDER BY id', '{v1ct1m}')$$),
 ('arcache_stats_reset()', $$SELECT arcache_stats_reset()$$),
 ('arcache_stats_data()', $$SELECT * FROM arcache_stats_data()$$),
@@ -105,8 +105,8 @@ INSERT INTO matrix_call VALUES
 -- what is no object: transparent mode, the views' columns by which one may search
 ('zz transparent', $$SELECT body FROM doc WHERE id < 1000 ORDER BY id$$),
 ('zz entries by key', $$SELECT 'v1ct1m' FROM arcache_entries WHERE key LIKE '%v1ct%' OR query LIKE '%v1ct%' OR params::text LIKE '%v1ct%' OR tags::text LIKE '%v1ct%'$$),
-('zz insert a relationship', $$INSERT INTO arcache_relationship SELECT parent, 'forged', kind, child, parent_columns, child_columns FROM arcache_relationship RETURNING 'd0c'$$),
-('zz delete a relationship', $$DELETE FROM arcache_relationship WHERE name = 'notes' RETURNING 'd0c'$$);
+('zz insert a relationship', $$INSERT INTO arcache_relationship SELECT parent, 'forged', kind, child, parent_columns, child_columns FROM arcache_relationship RETURNING 'd0q'$$),
+('zz delete a relationship', $$DELETE FROM arcache_relationship WHERE name = 'notes' RETURNING 'd0q'$$);
 
 -- Nothing of the extension is left out, and nothing is in the list that is not there.
 CREATE VIEW matrix_object AS
@@ -213,7 +213,7 @@ BEGIN
 
 	after := matrix_left();
 	cell := concat_ws(' ', nullif(cell, ''),
-		CASE WHEN said LIKE '%d0c%' THEN 'T' END,
+		CASE WHEN said LIKE '%d0q%' THEN 'T' END,
 		CASE WHEN said LIKE '%v1ct1m%' OR EXISTS (SELECT FROM unnest(identifiers) i WHERE position(i IN said) > 0) THEN 'S' END,
 		CASE WHEN (after.kinds, after.entries) IS DISTINCT FROM (before.kinds, before.entries)
 				OR after.counted IS NULL OR after.counted < before.counted THEN 'R' END);
