@@ -898,8 +898,10 @@ arc_arena_init(void *start, Size size, LWLockPadded *locks)
 	header->region_size = TYPEALIGN_DOWN(PG_CACHE_LINE_SIZE, header->region_size);
 
 	arc_arena_attach(start, locks);
+	arc_mark_suspend();
 	for (uint32 r = 0; r < arena->nregions; r++)
 		init_region(r);
+	arc_mark_resume();
 #ifdef ARC_MEMORY_MARKS
 	on_shmem_exit(open_all, (Datum) 0);
 #endif
