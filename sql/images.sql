@@ -88,3 +88,19 @@ SELECT bytes > 50000 AS holds_the_values, hits FROM arcache_entries;
 
 DROP TABLE pairs, grown, outside;
 DROP FUNCTION set_plan, run, crosswise;
+
+-- The head alone of a wide image is more than is allowed; no row is added to it.
+SELECT string_agg(format('%s AS c%s', i, i), ', ') AS columns FROM generate_series(1, 300) i \gset
+CREATE TABLE im_wide AS SELECT i, :columns FROM generate_series(1, 200) i;
+SELECT arcache_enable('im_wide');
+SELECT arcache_clear() >= 0;
+SELECT arcache_stats_reset();
+SET arcache.max_value_size = '1kB';
+SET arcache.auto = on;
+SET arcache.min_cost = 0;
+\o /dev/null
+SELECT * FROM im_wide;
+\o
+SELECT misses, fills, rejected_oversize FROM arcache_stats;
+RESET arcache.max_value_size;
+DROP TABLE im_wide;

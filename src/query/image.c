@@ -246,7 +246,7 @@ add_row(ArcImage *image, Size size)
 	Size		needed = MAXALIGN(size);
 	char	   *at;
 
-	if (needed > image->end - image->length && !make_room(image, needed))
+	if (image->length + needed > image->end && !make_room(image, needed))
 		return NULL;
 	at = image->data + image->length;
 	image->length += needed;
