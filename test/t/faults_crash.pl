@@ -211,7 +211,9 @@ SELECT arcache_invalidate_tag('a'), arcache_delete_pattern('k*');
 		my $hits;
 
 		$node->safe_psql('postgres', 'SELECT arcache_stats_reset()');
-		my $load = start_program($node, $log, 'pgbench', '-n', '-c', $clients, '-j', 2,
+		# One thread: pgbench writes a message piece by piece, and those of two
+		# threads would be mixed.
+		my $load = start_program($node, $log, 'pgbench', '-n', '-c', $clients, '-j', 1,
 			'-T', '600', '-f', $script, 'postgres');
 		$node->poll_query_until('postgres', 'SELECT hits > 2000 AND fills > 200 FROM arcache_stats')
 		  or die 'no load';
