@@ -83,6 +83,44 @@ DROP INDEX pm_word;
 SELECT pm_plan($q$SELECT id FROM pm_item WHERE word = 'word 9'$q$);
 SELECT id FROM pm_item WHERE word = 'word 9';
 
+-- Statistics that change nothing of what pg_class says.
+CREATE TABLE pm_twin (a int, b int);
+INSERT INTO pm_twin SELECT i % 100, i % 100 FROM generate_series(1, 5000) i;
+ANALYZE pm_twin;
+SELECT arcache_enable('pm_twin');
+CREATE FUNCTION pm_rows(query text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+	plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan;
+	RETURN plan->0->'Plan'->>'Plan Rows';
+END
+$$;
+SELECT pm_rows('SELECT * FROM pm_twin WHERE a = 1 AND b = 1'), pm_rows('SELECT * FROM pm_twin WHERE a = 1 AND b = 1'),
+       pm_rows('SELECT * FROM pm_twin WHERE a = 1 AND b = 1') AS given;
+CREATE STATISTICS pm_twins (dependencies) ON a, b FROM pm_twin;
+SELECT pm_rows('SELECT * FROM pm_twin WHERE a = 1 AND b = 1'), pm_rows('SELECT * FROM pm_twin WHERE a = 1 AND b = 1'),
+       pm_rows('SELECT * FROM pm_twin WHERE a = 1 AND b = 1') AS given;
+ANALYZE pm_twin;
+SELECT pm_rows('SELECT * FROM pm_twin WHERE a = 1 AND b = 1');
+
+-- How large a table is now does not matter for a hit (nor for EXPLAIN, which runs
+-- nothing); a plan that has to run is not given again.
+CREATE TABLE pm_grows (id int, word text);
+CREATE INDEX ON pm_grows (id);
+SELECT arcache_enable('pm_grows', keys => '{}');
+SELECT pm_rows('SELECT * FROM pm_grows') AS seen, pm_rows('SELECT * FROM pm_grows') AS kept;
+INSERT INTO pm_grows SELECT i, 'word' FROM generate_series(1, 100000) i;
+SELECT pm_rows('SELECT * FROM pm_grows') < 10000 AS given;
+CREATE FUNCTION pm_count(query text, OUT n int) LANGUAGE plpgsql AS $$BEGIN EXECUTE query INTO n; END$$;
+SELECT pm_count('SELECT count(*) FROM pm_grows') AS seen, pm_count('SELECT count(*) FROM pm_grows') AS kept;
+SELECT count AS kept FROM kept \gset before_
+DELETE FROM pm_grows WHERE id > 90000;
+SELECT pm_count('SELECT count(*) FROM pm_grows') AS runs;
+SELECT count - :before_kept AS kept FROM kept;
+SELECT pm_count('SELECT count(*) FROM pm_grows') AS kept, pm_count('SELECT count(*) FROM pm_grows') AS given;
+SELECT count - :before_kept AS kept FROM kept;
+
 -- Settings of the table.
 SELECT id FROM pm_item WHERE id = 11;
 SELECT id FROM pm_item WHERE id = 11;
@@ -220,8 +258,8 @@ END
 $$;
 SELECT pm_again(10);
 
-DROP FUNCTION pm_plan(text), pm_again(int), pm_plus(int), pm_zone();
-DROP TABLE pm_child, pm_parent, pm_other.pm_item;
+DROP FUNCTION pm_count(text), pm_rows(text), pm_plan(text), pm_again(int), pm_plus(int), pm_zone();
+DROP TABLE pm_grows, pm_twin, pm_child, pm_parent, pm_other.pm_item;
 DROP SCHEMA pm_other;
 DROP VIEW kept;
 DROP TABLE pm_item;

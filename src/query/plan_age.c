@@ -91,6 +91,8 @@ arc_plan_age_now(void)
 		CacheRegisterSyscacheCallback(AUTHOID, planner_item_changed, (Datum) 0);
 		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, planner_item_changed, (Datum) 0);
 		CacheRegisterSyscacheCallback(FOREIGNDATAWRAPPEROID, planner_item_changed, (Datum) 0);
+		CacheRegisterSyscacheCallback(STATRELATTINH, planner_item_changed, (Datum) 0);
+		CacheRegisterSyscacheCallback(STATEXTDATASTXOID, planner_item_changed, (Datum) 0);
 		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 		registered = true;
 	}

@@ -14,6 +14,9 @@
  *	- The role, for whom functions are inlined.
  *	- The environment, if the planner may have called functions of the user's.
  *
+ * How large tables are now is told to nobody.  For a hit it does not matter; so
+ * a plan that has to run is not given again.
+ *
  * A plan that waits for an index to become valid for all is not kept.  Places
  * in the text that plan nodes name are right, for the text is the same.
  *
@@ -128,6 +131,16 @@ statement_of(const PlanMemo *memo)
 
 	*statement = *memo->statement;
 	return statement;
+}
+
+void
+arc_plan_memo_runs(const PlannedStmt *statement)
+{
+	for (int i = 0; i < MEMOS; i++)
+	{
+		if (memos[i].hash != 0 && memos[i].statement->planTree == statement->planTree)
+			forget(&memos[i]);
+	}
 }
 
 PlannedStmt *

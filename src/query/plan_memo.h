@@ -8,7 +8,7 @@
  * keeps the plans of some statements that were wrapped, and gives them again
  * for the same text that means the same, in the same place, to the same role
  * with the same settings, until it is told of any change of a definition or of
- * statistics.
+ * statistics, or the plan has to be run: the planner might choose another now.
  *
  * Plans are of the backend; none is given that another one could outdate: its
  * relations are locked when it is returned.  Who gets one may use it until the
@@ -43,5 +43,8 @@ extern PlannedStmt *arc_plan_memo_find(const Query *query, const char *text, int
 /* Its plan, with the environment in which functions were planned, or NULL. */
 extern void arc_plan_memo_keep(const ArcPlanMemoDraft *draft, const char *text,
 							   const PlannedStmt *statement, StringInfo planned_in);
+
+/* The statement's plan is run, by a miss or a bypass. */
+extern void arc_plan_memo_runs(const PlannedStmt *statement);
 
 #endif							/* ARC_PLAN_MEMO_H */

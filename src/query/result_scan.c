@@ -25,6 +25,7 @@
 #include "query/capture.h"
 #include "query/comparison.h"
 #include "query/plan_age.h"
+#include "query/plan_memo.h"
 #include "query/readthrough_internal.h"
 #include "query/result_plan.h"
 #include "query/result_scan.h"
@@ -702,7 +703,10 @@ look(ArcResultScan *scan)
 		start_fill(scan);
 	MemoryContextSwitchTo(old);
 	if (scan->outcome != ARC_OUTCOME_HIT)
+	{
+		arc_plan_memo_runs(estate_of(scan)->es_plannedstmt);
 		start_plan(scan);
+	}
 }
 
 static bool

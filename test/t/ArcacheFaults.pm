@@ -12,10 +12,12 @@ use ArcacheTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes 'usleep';
 
 our @EXPORT = qw(
   inject_node create_reads reached_since log_size
   check_reads hold let_go
+  poll activity
 );
 
 # As arcache_node(); skips the whole file where there is nothing to inject.
@@ -147,6 +149,32 @@ sub let_go
 	my ($node) = @_;
 
 	unlink($node->data_dir . '/arcache.hold') or die "unlink: $!";
+	return;
+}
+
+# Look by this session, which must need no lock that others wait for, until the
+# condition is true.
+sub poll
+{
+	my ($looker, $condition, $what) = @_;
+	my $tries = 0;
+
+	until ($looker->query_safe("SELECT $condition") eq 't')
+	{
+		die "waited for: $what; " . $looker->query_safe(q(
+			SELECT string_agg(concat_ws(' ', pid, state, wait_event_type, wait_event, query), '; ') FROM pg_stat_activity))
+		  if $tries++ > 18000;
+		usleep(10_000);
+	}
+	return;
+}
+
+# The same of the session with this id.
+sub activity
+{
+	my ($looker, $pid, $condition, $what) = @_;
+
+	poll($looker, "coalesce((SELECT $condition FROM pg_stat_activity WHERE pid = $pid), false)", $what);
 	return;
 }
 

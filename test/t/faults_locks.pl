@@ -13,7 +13,6 @@ use ArcacheFaults;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes 'usleep';
 
 my $node = inject_node('main', conf => q(
 arcache.janitor_delay = '10min'
@@ -35,29 +34,6 @@ my $old = session($node);
 my ($victim, $victim_pid);
 my $holder_pid = $holder->query_safe('SELECT pg_backend_pid()');
 $looker->query_safe('SET arcache.enabled = off');
-
-sub poll
-{
-	my ($condition, $what) = @_;
-	my $tries = 0;
-
-	until ($looker->query_safe("SELECT $condition") eq 't')
-	{
-		die "waited for: $what; " . $looker->query_safe(q(
-			SELECT string_agg(concat_ws(' ', pid, state, wait_event_type, wait_event, query), '; ') FROM pg_stat_activity))
-		  if $tries++ > 18000;
-		usleep(10_000);
-	}
-	return;
-}
-
-sub activity
-{
-	my ($pid, $condition, $what) = @_;
-
-	poll("coalesce((SELECT $condition FROM pg_stat_activity WHERE pid = $pid), false)", $what);
-	return;
-}
 
 sub new_victim
 {
@@ -89,7 +65,7 @@ sub check_wait
 		$arg{prepare}->() if $arg{prepare};
 		$arg{hold}->();
 		send_query($victim, $arg{query});
-		activity($victim_pid, $arg{waits}, "$arg{name}: the victim to wait");
+		activity($looker, $victim_pid, $arg{waits}, "$arg{name}: the victim to wait");
 		$looker->query_safe("SELECT pg_${way}_backend($victim_pid)") if $way ne 'let go';
 		if ($arg{deaf} || $way eq 'let go')
 		{
@@ -99,7 +75,7 @@ sub check_wait
 		}
 		if ($way eq 'terminate')
 		{
-			poll("NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $victim_pid)", "$what: its end");
+			poll($looker, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $victim_pid)", "$what: its end");
 			$victim->{run}->kill_kill;
 		}
 		else
@@ -135,7 +111,7 @@ sub stop_holder
 	hold($node);
 	$holder->query_safe("SET arcache.debug_inject = '$point=wait:$times'");
 	send_query($holder, $query);
-	activity($holder_pid, "wait_event_type = 'Extension'", "stop at $point");
+	activity($looker, $holder_pid, "wait_event_type = 'Extension'", "stop at $point");
 	return;
 }
 
@@ -322,9 +298,9 @@ foreach my $way ('cancel', 'terminate')
 {
 	my $janitor = wait_for_janitor($node);
 
-	activity($janitor, "wait_event = 'ArcacheJanitorMain' OR wait_event_type = 'Extension'", 'the janitor to wait');
+	activity($looker, $janitor, "wait_event = 'ArcacheJanitorMain' OR wait_event_type = 'Extension'", 'the janitor to wait');
 	$looker->query_safe("SELECT pg_${way}_backend($janitor)");
-	poll("NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $janitor)", 'the janitor to go');
+	poll($looker, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $janitor)", 'the janitor to go');
 	check_reads($reader, "the janitor, $way: without it");
 	isnt(wait_for_janitor($node), $janitor, "the janitor, $way: it comes back");
 }

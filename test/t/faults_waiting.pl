@@ -13,7 +13,6 @@ use ArcacheFaults;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes 'usleep';
 
 my $node = inject_node('main', conf => q(
 arcache.janitor_delay = '10min'
@@ -34,27 +33,6 @@ $reader->query_safe('SET arcache.wait_timeout = 0');
 my $waiter_pid = $waiter->query_safe('SELECT pg_backend_pid()');
 my ($victim, $victim_pid);
 
-sub poll
-{
-	my ($condition, $what) = @_;
-	my $tries = 0;
-
-	until ($looker->query_safe("SELECT $condition") eq 't')
-	{
-		die "waited for: $what" if $tries++ > 18000;
-		usleep(10_000);
-	}
-	return;
-}
-
-sub activity
-{
-	my ($pid, $condition, $what) = @_;
-
-	poll("coalesce((SELECT $condition FROM pg_stat_activity WHERE pid = $pid), false)", $what);
-	return;
-}
-
 sub new_victim
 {
 	$victim = session($node);
@@ -70,7 +48,7 @@ sub stop_at
 	hold($node);
 	$victim->query_safe("SET arcache.debug_inject = '$point=wait'");
 	send_query($victim, $query);
-	activity($victim_pid, "wait_event_type = 'Extension'", "stop at $point");
+	activity($looker, $victim_pid, "wait_event_type = 'Extension'", "stop at $point");
 	return;
 }
 
@@ -85,7 +63,7 @@ sub strike
 	let_go($node) if $deaf || $way eq 'let go';
 	if ($way eq 'terminate')
 	{
-		poll("NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $victim_pid)", 'the end of the victim');
+		poll($looker, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $victim_pid)", 'the end of the victim');
 		$victim->{run}->kill_kill;
 		new_victim();
 	}
@@ -137,7 +115,7 @@ foreach my $point (
 		begin_anew();
 		stop_at($point, $json);
 		send_query($waiter, $json);
-		activity($waiter_pid,
+		activity($looker, $waiter_pid,
 			"query LIKE 'SELECT arcache_get_or_set%' AND (state = 'idle' OR wait_event_type = 'Lock')",
 			'the waiter to wait');
 		is($reader->query_safe('SELECT wrong_reads()'), '', "$what: others read right");
@@ -291,7 +269,7 @@ forget_json();
 $timeouts->query_safe("SET idle_in_transaction_session_timeout = '50ms'");
 my $timeouts_pid = $timeouts->query_safe('SELECT pg_backend_pid()');
 send_query($timeouts, "BEGIN; $json; COMMIT");
-activity($timeouts_pid,
+activity($looker, $timeouts_pid,
 	"wait_event_type = 'Lock' AND clock_timestamp() - query_start > '300ms'", 'a long wait');
 is(strike('let go', 0), $old_json, 'the fill is not disturbed');
 is(collect($timeouts), $old_json, 'idle_in_transaction_session_timeout does not end a wait');
@@ -325,10 +303,10 @@ foreach my $point ('janitor-round', 'janitor-swept')
 	$node->wait_for_log(qr/arcache injection at $point/, $from);
 	$node->safe_psql('postgres', 'ALTER SYSTEM RESET arcache.debug_inject');
 	$node->reload;
-	poll("NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $janitor)", 'the janitor to go');
+	poll($looker, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $janitor)", 'the janitor to go');
 	check_reads($reader, "janitor, $point: without it");
 	isnt(wait_for_janitor($node), $janitor, "janitor, $point: it comes back");
-	poll("NOT EXISTS (SELECT FROM arcache_entries WHERE key ~ '^k[0-9]+\$')", 'it to remove what has expired');
+	poll($looker, "NOT EXISTS (SELECT FROM arcache_entries WHERE key ~ '^k[0-9]+\$')", 'it to remove what has expired');
 	$node->safe_psql('postgres', "ALTER SYSTEM RESET arcache.janitor_delay");
 	$node->reload;
 	check_end("janitor, $point");
