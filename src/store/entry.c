@@ -321,7 +321,7 @@ reserve(Size min, Size max, uint32 hint, uint64 *budget, Size *got)
 		if (ref != ARC_REF_NONE || *budget == 0)
 			return ref;
 
-		freed = arc_store_evict(Min(Max(max, EVICT_BATCH), *budget));
+		freed = arc_eviction_make_room(Min(Max(max, EVICT_BATCH), *budget));
 		if (freed == 0)
 			return ARC_REF_NONE;
 		*budget -= Min(freed, *budget);

@@ -127,6 +127,10 @@
 /* Entries that are looked at under one hold of the lock. */
 #define VISIT_SIZE			32
 
+/* What is read of each: its header, key, and the start of what it depends on. */
+#define FETCH_LINE			64
+#define ENTRY_LINES			3
+
 /* Of so many entries one is to be evicted. */
 #define VISITS_PER_VICTIM	32
 
@@ -164,6 +168,7 @@ typedef struct Round
 } Round;
 
 static ArcStoreDeadCheck dead_check = NULL;
+static ArcStoreAlarm alarm = NULL;
 
 /* log2(1 + 2^-x) in units, at the middle of each step of x. */
 static uint32 sums[SUM_STEPS * SUM_RANGE];
@@ -172,6 +177,12 @@ void
 arc_store_set_dead_check(ArcStoreDeadCheck check)
 {
 	dead_check = check;
+}
+
+void
+arc_store_set_alarm(ArcStoreAlarm ring)
+{
+	alarm = ring;
 }
 
 void
@@ -399,6 +410,29 @@ leap_limit(Round *round)
 }
 
 /*
+ * Let the processor fetch the first entries of these buckets, all at a time; one
+ * after the other is most of what a visit costs.  Without the lock, so what is
+ * fetched may be something else by now, which harms nothing.
+ */
+static void
+fetch_entries(const uint32 *buckets, int nbuckets)
+{
+#ifdef __GNUC__
+	for (int i = 0; i < nbuckets; i++)
+	{
+		ArcRef		ref = *(volatile ArcRef *) &arc_store.buckets[buckets[i]];
+		const char *entry;
+
+		if (ref == ARC_REF_NONE)
+			continue;
+		entry = arc_arena_address(ref);
+		for (int line = 0; line < ENTRY_LINES; line++)
+			__builtin_prefetch(entry + line * FETCH_LINE, 1);
+	}
+#endif
+}
+
+/*
  * Occupied buckets of a partition, from its hand on and once round, as many as
  * there is room for.  Without the lock, since between them there may be many empty ones.
  */
@@ -424,6 +458,7 @@ visit_buckets(uint32 partition, uint32 *buckets)
 			break;
 		buckets[n++] = b;
 	}
+	fetch_entries(buckets, n);
 	return n;
 }
 
@@ -620,6 +655,14 @@ arc_store_sweep(int step, TimestampTz now)
 		}
 	}
 	return removed;
+}
+
+uint64
+arc_eviction_make_room(uint64 bytes)
+{
+	if (alarm != NULL)
+		alarm();
+	return arc_store_evict(bytes);
 }
 
 /*

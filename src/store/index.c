@@ -65,6 +65,9 @@
 /* Buckets that a scan visits before it lets others have the lock. */
 #define SCAN_BUCKETS		256
 
+/* Buckets that are passed by at once if all are empty: a cache line. */
+#define BUCKET_GROUP		16
+
 ArcStore	arc_store = {0};
 
 /*
@@ -349,11 +352,28 @@ arc_store_remove_entry(ArcSharedEntry *entry)
 	return removed;
 }
 
+/* Of large results there are few for all these buckets. */
 uint32
 arc_index_next_bucket(uint32 bucket, uint32 end)
 {
-	while (bucket < end && bucket_empty(bucket))
+	while (bucket < end)
+	{
+		if (bucket % BUCKET_GROUP == 0 && bucket + BUCKET_GROUP <= end)
+		{
+			ArcRef		any = ARC_REF_NONE;
+
+			for (int i = 0; i < BUCKET_GROUP; i++)
+				any |= arc_store.buckets[bucket + i];
+			if (any == ARC_REF_NONE)
+			{
+				bucket += BUCKET_GROUP;
+				continue;
+			}
+		}
+		if (!bucket_empty(bucket))
+			break;
 		bucket++;
+	}
 	return bucket;
 }
 

@@ -237,6 +237,13 @@ extern uint64 arc_store_sweep(int step, TimestampTz now);
  */
 extern uint64 arc_store_shortage(void);
 
+/*
+ * Called, without a lock, when memory was so short that somebody has to evict
+ * for himself; set by the worker, who should do it ahead.  Must not raise.
+ */
+typedef void (*ArcStoreAlarm) (void);
+extern void arc_store_set_alarm(ArcStoreAlarm ring);
+
 typedef struct ArcStoreUsage
 {
 	uint64		entries;

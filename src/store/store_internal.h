@@ -151,6 +151,9 @@ extern void arc_eviction_attach(void);
 extern void arc_eviction_rate(ArcSharedEntry *entry);
 extern void arc_eviction_inherit(ArcSharedEntry *entry, ArcSharedEntry *from);
 
+/* As arc_store_evict(), for one who needs it now; who evicts ahead is told. */
+extern uint64 arc_eviction_make_room(uint64 bytes);
+
 /* An entry goes; what was known of its use remains. */
 extern void arc_eviction_leave_ghost(const ArcSharedEntry *entry);
 

@@ -7,6 +7,10 @@
  * shows it.  After an error it exits and the postmaster starts it again after
  * RESTART_SECONDS; meanwhile backends evict for themselves.
  *
+ * It makes its rounds every arcache.janitor_delay, and in between makes room
+ * whenever a backend had to: whoever fills a cache faster than that would find it
+ * full most of the time.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -35,8 +39,14 @@
 /* Evict in slices of this size, so that a shutdown need not wait for all. */
 #define EVICT_SLICE			(UINT64CONST(1024) * 1024)
 
+/*
+ * latch is the worker's, NULL while there is none.  It is written and read without
+ * a lock, as latches of other processes are (cf. WAL writer): who has an old one wakes
+ * somebody for nothing.
+ */
 typedef struct ArcSharedJanitor
 {
+	Latch	   *volatile latch;
 	pg_atomic_uint32 pid;
 	pg_atomic_uint64 rounds;
 	pg_atomic_uint64 last_round;
@@ -55,15 +65,26 @@ janitor_init(void *address, LWLockPadded *locks)
 {
 	ArcSharedJanitor *s = address;
 
+	s->latch = NULL;
 	pg_atomic_init_u32(&s->pid, 0);
 	pg_atomic_init_u64(&s->rounds, 0);
 	pg_atomic_init_u64(&s->last_round, 0);
 }
 
 static void
+wake_janitor(void)
+{
+	Latch	   *latch = shared->latch;
+
+	if (latch != NULL && latch != MyLatch)
+		SetLatch(latch);
+}
+
+static void
 janitor_attach(void *address, LWLockPadded *locks)
 {
 	shared = address;
+	arc_store_set_alarm(wake_janitor);
 }
 
 void
@@ -90,6 +111,7 @@ arc_janitor_read(ArcJanitorState *state)
 static void
 say_gone(int code, Datum arg)
 {
+	shared->latch = NULL;
 	pg_atomic_write_u32(&shared->pid, 0);
 }
 
@@ -133,10 +155,23 @@ do_round(int step)
 			 TimestampDifferenceMilliseconds(start, GetCurrentTimestamp()));
 }
 
+/* Milliseconds; none if the clock has been set back. */
+static long
+until_next_round(TimestampTz last_round)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now < last_round)
+		return 0;
+	return TimestampDifferenceMilliseconds(now,
+										   TimestampTzPlusMilliseconds(last_round, arc_janitor_delay));
+}
+
 void
 arc_janitor_main(Datum arg)
 {
 	uint32		wait_event;
+	TimestampTz last_round = 0;
 	int			step = 0;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -146,6 +181,7 @@ arc_janitor_main(Datum arg)
 
 	on_shmem_exit(say_gone, 0);
 	pg_atomic_write_u32(&shared->pid, MyProcPid);
+	shared->latch = MyLatch;
 	wait_event = arc_compat_wait_event("ArcacheJanitorMain");
 	elog(DEBUG1, "arcache janitor started");
 
@@ -156,15 +192,22 @@ arc_janitor_main(Datum arg)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			last_round = 0;
 		}
 
-		/* A sixteenth of the index each round. */
-		do_round(step);
-		step = (step + 1) % ARC_SWEEP_STEPS;
+		if (until_next_round(last_round) == 0)
+		{
+			/* A sixteenth of the index each round. */
+			do_round(step);
+			step = (step + 1) % ARC_SWEEP_STEPS;
+			last_round = GetCurrentTimestamp();
+		}
+		else
+			(void) evict_ahead();
 
 		pgstat_report_activity(STATE_IDLE, NULL);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 arc_janitor_delay, wait_event);
+						 until_next_round(last_round), wait_event);
 		ResetLatch(MyLatch);
 	}
 }

@@ -118,13 +118,19 @@ ok($node->poll_query_until('postgres', 'SELECT entries = 0 FROM arcache_memory')
 
 # -- eviction ahead ------------------------------------------------------------
 
-# Asleep, it lets the arena get full; awake, it keeps a 32nd of the heap free,
-# which is somewhat less than a 32nd of all memory.
+# It keeps a 32nd of the heap free, which is somewhat less than a 32nd of all memory.
+# Between its rounds it is woken by who finds the arena full.
 set_delay('10min');
 $node->safe_psql('postgres', join(';', map {
 	"SELECT count(arcache_set('f' || i, to_jsonb(repeat('x', 1000)))) FROM generate_series($_ * 5000, $_ * 5000 + 4999) i"
 } 0 .. 5));
 cmp_ok(stat_of($node, 'evictions'), '>', 0, 'the arena is full');
+my $rounds = memory($node, 'janitor_rounds');
+ok($node->poll_query_until('postgres', q(
+		SELECT count(arcache_set(gen_random_uuid()::text, to_jsonb(repeat('x', 1000)))) = -1 FROM generate_series(1, 100) i
+		UNION ALL SELECT free > size / 40 FROM arcache_memory), "f\nt"),
+	'woken, it makes room');
+is(memory($node, 'janitor_rounds'), $rounds, 'and makes no round');
 set_delay('10ms');
 ok($node->poll_query_until('postgres', 'SELECT free > size / 40 FROM arcache_memory'),
 	'awake, it keeps some of it free');
