@@ -8,12 +8,12 @@ set border 3
 set tics nomirror
 
 # Lines of a part's cases and a figure: the case, the contender, the median.
-lines(part, cases, figure) = sprintf("< awk -F'\t' '$1 == \"%s\" && $2 ~ /%s/ && $4 == \"%s\" { print $2 \"\t\" $3 \"\t\" $6 }' '%s'", part, cases, figure, figures)
+lines(part, cases, figure) = sprintf("< awk -F'\t' '$1 == \"%s\" && $2 ~ /%s/ && $4 == \"%s\" { gsub(/_/, \" \", $3); print $2 \"\t\" $3 \"\t\" $6 }' '%s'", part, cases, figure, figures)
 of(part, cases, contender, figure) = sprintf("< awk -F'\t' '$1 == \"%s\" && $2 ~ /%s/ && $3 == \"%s\" && $4 == \"%s\" { n = $2; sub(/.*\\//, \"\", n); print n \"\t\" $6 }' '%s'", part, cases, contender, figure, figures)
 there(part, cases) = int(system(sprintf("awk -F'\t' '$1 == \"%s\" && $2 ~ /%s/' '%s' | wc -l", part, cases, figures))) > 0
 measured(part) = int(system(sprintf("awk -F'\t' '$1 == \"%s\"' '%s' | wc -l", part, figures))) > 0
 new(name, wide, high) = sprintf("set terminal svg size %d, %d dynamic background rgb 'white' font 'sans,11'; set output '%s/%s.svg'", wide, high, folder, name)
-colour(name) = name eq 'hit' || name eq 'arcache_get' || name eq 'arcache_row' ? 0xd7301f : name eq 'constant' || name eq 'select-1' ? 0x999999 : 0x8da0cb
+colour(name) = name eq 'hit' || name eq 'arcache get' || name eq 'arcache row' ? 0xd7301f : name eq 'constant' || name eq 'select-1' ? 0x999999 : 0x8da0cb
 
 if (measured('hit')) {
 	eval new('hit', 1080, 760)
@@ -25,7 +25,9 @@ if (measured('hit')) {
 			escaped = system(sprintf("echo '%s' | sed 's,/,\\\\/,g'", one))
 		set title one
 		if (one[1:4] eq 'join') { set logscale y; set yrange [1:*] } else { unset logscale y; set yrange [0:*] }
-		if (there('hit', '^' . escaped . '$')) plot lines('hit', '^' . escaped . '$', 'rate') using 0:3:(colour(stringcolumn(2))):xtic(2) with boxes lc rgb variable
+		if (there('hit', '^' . escaped . '$')) {
+			plot lines('hit', '^' . escaped . '$', 'rate') using 0:3:(colour(stringcolumn(2))):xtic(2) with boxes lc rgb variable
+		}
 	}
 	unset multiplot
 	unset logscale y
@@ -35,7 +37,9 @@ if (measured('hit')) {
 	do for [one in 'unix/1 unix/8 tcp/1 tcp/8'] {
 		escaped = system(sprintf("echo '%s' | sed 's,/,\\\\/,g'", one))
 		set title one . ' clients'
-		if (there('hit', '^value\/' . escaped . '$')) plot lines('hit', '^value\/' . escaped . '$', 'rate') using 0:3:(colour(stringcolumn(2))):xtic(2) with boxes lc rgb variable
+		if (there('hit', '^value\/' . escaped . '$')) {
+			plot lines('hit', '^value\/' . escaped . '$', 'rate') using 0:3:(colour(stringcolumn(2))):xtic(2) with boxes lc rgb variable
+		}
 	}
 	unset multiplot
 	set xtics norotate
@@ -83,6 +87,7 @@ if (measured('scale')) {
 	set title 'A hit: nanoseconds'
 	plot of('scale', '^entries', 'arcache', 'hit_ns') using 1:2 with linespoints lw 2 pt 7 lc rgb 0xd7301f notitle
 	set title 'INSERT of a row and its commit: microseconds'
+	set key bottom right
 	plot of('scale', '^entries', 'none', 'write_ns') using 1:($2 / 1000) with linespoints lw 2 pt 7 lc rgb 0x999999 title 'no dependents', \
 		of('scale', '^entries', 'dependents', 'write_ns') using 1:($2 / 1000) with linespoints lw 2 pt 7 lc rgb 0xd7301f title 'all entries depend on it'
 	unset multiplot
@@ -95,7 +100,7 @@ if (measured('writers')) {
 	eval new('writers', 720, 420)
 	set title 'Writers: speed with tracking, of that without'
 	set key top right
-	set yrange [0:1.3]
+	set yrange [0:*]
 	set style data histograms
 	ratios(level) = sprintf("< awk -F'\t' '$1 == \"writers\" && $3 == \"%s\" { print $2 \"\t\" $8 \"\t\" $9 \"\t\" $10 }' '%s'", level, figures)
 	set style histogram errorbars gap 1 lw 1

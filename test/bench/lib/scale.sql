@@ -1,8 +1,9 @@
 -- What the part "scale" needs.
 
+CREATE TABLE first (i int);
 CREATE TABLE none (i int);
 CREATE TABLE dependents (i int);
-SELECT arcache_enable('none', keys => '{}'), arcache_enable('dependents', keys => '{}');
+SELECT arcache_enable(name, keys => '{}') FROM unnest('{first,none,dependents}'::regclass[]) name;
 
 CREATE UNLOGGED TABLE mark (id serial PRIMARY KEY, ns bigint);
 CREATE FUNCTION mark() RETURNS void LANGUAGE sql AS

@@ -5,7 +5,9 @@ part_eviction() {
 	local options=(--rounds "$rounds" --output "$work/eviction" --charts "$results") costs wanted
 	[ -z "$short" ] || options+=(--short)
 	"$bench_dir/eviction/run" "${options[@]}" >"$work/eviction.log" 2>&1 || { cat "$work/eviction.log"; die "eviction failed"; }
-	awk -F'\t' -v rounds="$rounds" '{ printf "%s\t%s\t%s\t%s\tratio\t%s\t-\t-\t-\t-\t%d\n", $1, $2, $3, $4, $5, rounds }' \
+	# Of the store all is kept, of the others what they missed.
+	awk -F'\t' -v rounds="$rounds" '$3 == "arcache" || $4 ~ /miss ratio$/ {
+		printf "%s\t%s\t%s\t%s\tratio\t%s\t-\t-\t-\t-\t%d\n", $1, $2, $3, $4, $5, rounds }' \
 		"$work/eviction" >>"$figures"
 	for costs in skewed uniform; do
 		wanted='<= 1.0'
