@@ -85,10 +85,11 @@ hit_pgbench() {				# CASE CONTENDER
 	fi
 }
 
-# Adds the server's processor time for an answer, and, for values, the rate.
+# Adds the server's processor time for an answer, and, for values, the rate.  New backends
+# are given a moment to fill their own caches, which of eight would take a good part of the time.
 hit_load() {				# CASE CONTENDER PROTOCOL ADDRESS ARGUMENT...
 	local answers took server
-	read -r answers took server _ < <("$work/load" -p "$3" -a "$4" -t "$(calc "$seconds / 2")" "${@:5}") ||
+	read -r answers took server _ < <("$work/load" -p "$3" -a "$4" -w 0.3 -t "$(calc "$seconds / 2")" "${@:5}") ||
 		die "cannot measure $1 $2"
 	sample "$1" "$2" server_ns "$(calc "$server / $answers")"
 	[[ $1 != value/* ]] || sample "$1" "$2" rate "$(calc "$answers / $took")"
