@@ -4,12 +4,19 @@
 show_table() { column -t -s $'\t' "$1"; }
 
 draw_charts() {
+	local chart
 	if ! command -v gnuplot >/dev/null; then
 		say "no gnuplot: no charts"
 		return
 	fi
 	gnuplot -e "figures = '$results/figures.tsv'; folder = '$results'" "$bench_dir/lib/charts.gp" 2>"$work/gnuplot.log" ||
 		{ cat "$work/gnuplot.log"; say "not all charts could be drawn"; }
+	# They stay in the source tree, whose files end with one newline, and no line with blanks.
+	for chart in "$results"/*.svg; do
+		[ -e "$chart" ] || continue
+		sed -i 's/[[:blank:]]*$//' "$chart"
+		printf '%s\n' "$(<"$chart")" >"$chart.part" && mv "$chart.part" "$chart"
+	done
 }
 
 keep_figures() {
