@@ -69,6 +69,31 @@ server_dir() {
 # What other files want done before $work goes.
 at_end=()
 
+# Run a command beside others, at most JOBS at a time; "wait" waits for the last.
+# Each is a group of processes, which does not outlive us.
+side_by_side() {			# COMMAND ARGUMENT...
+	while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-2}" ]; do
+		wait -n || true
+	done
+	set -m
+	"$@" </dev/null &
+	set +m
+}
+
+# A test ends its servers when it is told to end, which takes it a moment.
+end_jobs() {
+	local job i
+	for job in $(jobs -p); do
+		kill -TERM -- "-$job" 2>/dev/null || continue
+		for ((i = 0; i < 300; i++)); do
+			kill -0 -- "-$job" 2>/dev/null || break
+			sleep 0.1
+		done
+	done
+	wait
+}
+at_end+=(end_jobs)
+
 # $work has a short name, because the path of a socket has at most 107 bytes.
 work_begin() {
 	work=$(mktemp -d /tmp/arcache.XXXXXX)

@@ -22,6 +22,9 @@ our @EXPORT = qw(
   start_program is_running finish_program
 );
 
+# Who is told to end ends the servers as well, as they do when a test dies.
+$SIG{INT} = $SIG{TERM} = sub { die "told to end\n" };
+
 # It tells each query twice, which hides what failed.
 {
 	no warnings 'redefine';
