@@ -611,8 +611,9 @@ pull(ArcResultScan *scan)
 }
 
 static TupleTableSlot *
-next_of_plan(ArcResultScan *scan)
+next_of_plan(PlanState *state)
 {
+	ArcResultScan *scan = (ArcResultScan *) state;
 	TupleTableSlot *slot;
 
 	if (scan->outcome != ARC_OUTCOME_FILL)
@@ -645,7 +646,7 @@ fill_ahead(ArcResultScan *scan)
 	ArcSharedEntry *entry = NULL;
 
 	while (scan->capture.state == ARC_IMAGE_KEEPING && scan->outcome == ARC_OUTCOME_FILL)
-		(void) next_of_plan(scan);
+		(void) next_of_plan(&scan->css.ss.ps);
 	if (scan->outcome == ARC_OUTCOME_FILL)
 	{
 		/* Too large; or its types cannot be kept, and nothing has been run. */
@@ -760,7 +761,7 @@ next_row(CustomScanState *node)
 		resume(scan);
 	if (scan->outcome == ARC_OUTCOME_FILL && scan->pulled == 0 && runs_ahead(scan))
 		fill_ahead(scan);
-	slot = gives_image(scan) ? next_of_image(scan) : next_of_plan(scan);
+	slot = gives_image(scan) ? next_of_image(scan) : next_of_plan(&node->ss.ps);
 	if (!TupIsNull(slot))
 		scan->given++;
 	return slot;
@@ -822,6 +823,10 @@ run(QueryDesc *desc, ScanDirection direction, uint64 count ARC_COMPAT_EXECUTE_ON
 		scan->limited = count != 0;
 		if (sees_end(scan))
 			look(scan);
+
+		/* Without a pause there is nothing to look after between rows. */
+		if (!scan->limited && !gives_image(scan) && !runs_ahead(scan))
+			ExecSetExecProcNode(&scan->css.ss.ps, next_of_plan);
 	}
 	if (prev_ExecutorRun)
 		prev_ExecutorRun(desc, direction, count ARC_COMPAT_PASS_EXECUTE_ONCE);
