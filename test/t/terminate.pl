@@ -16,7 +16,9 @@ my $rounds = $ENV{ARCACHE_ROUNDS} // 200;
 my @kinds = ('fill', 'fill', 'opaque', 'read', 'rows', 'set', 'scan', 'catch');
 
 my $node = arcache_node('main', conf => q(
-arcache.wait_timeout = '1min'
+# Who waits goes on waiting, however long the test takes to look.
+arcache.wait_timeout = '10min'
+wal_level = replica
 arcache.janitor_delay = '50ms'
 ));
 my $janitor = wait_for_janitor($node);
