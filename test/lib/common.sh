@@ -57,6 +57,15 @@ as_server() {
 	fi
 }
 
+# May that user read what lies in this folder?  A root's home is closed, for one.
+server_may_enter() {		# FOLDER
+	if [ "$(id -u)" -eq 0 ]; then
+		runuser -u "$server_user" -- test -x "$1"
+	else
+		[ -x "$1" ]
+	fi
+}
+
 # Make a folder that the server's user may write, inside $work/run.
 server_dir() {
 	mkdir -p "$1"
