@@ -210,6 +210,39 @@ sub publish_late
 	return;
 }
 
+# Some servers (15.18 and 18.6, not 15.20) leak partitions in whose rows the apply worker
+# fires triggers, whosever these are.  This table arcache does not know.
+sub server_leaks
+{
+	my $probe = q(
+		CREATE TABLE probe (id int PRIMARY KEY, x int) PARTITION BY RANGE (id);
+		CREATE TABLE probe1 PARTITION OF probe DEFAULT;
+	);
+
+	$publisher->safe_psql('postgres', $probe . q(
+		INSERT INTO probe VALUES (1, 1);
+		CREATE PUBLICATION pub_probe FOR TABLE probe WITH (publish_via_partition_root = true);
+	));
+	$node->safe_psql('postgres', $probe . q(
+		CREATE FUNCTION probed() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+		CREATE TRIGGER probed AFTER UPDATE ON probe FOR EACH ROW EXECUTE FUNCTION probed();
+		ALTER TABLE probe1 ENABLE ALWAYS TRIGGER probed;
+	));
+	$node->safe_psql('postgres', "CREATE SUBSCRIPTION sub_probe CONNECTION '" . $publisher->connstr . " dbname=postgres' PUBLICATION pub_probe");
+	$node->wait_for_subscription_sync($publisher, 'sub_probe');
+	$publisher->safe_psql('postgres', 'UPDATE probe SET x = 2');
+	$publisher->wait_for_catchup('sub_probe');
+	is($node->safe_psql('postgres', 'DROP SUBSCRIPTION sub_probe; SELECT x FROM probe'), '2', 'a row is applied beside the cache');
+	$node->safe_psql('postgres', 'DROP TABLE probe');
+	return slurp_file($node->logfile) =~ /WARNING: .* relation "probe1"/;
+}
+my $leak = qr/(?:relcache reference leak|resource was not closed): relation "(?:probe1|r\d)"/;
+if (server_leaks())
+{
+	note 'this server leaks partitions of its own';
+	$test->allow($leak);
+}
+
 $test->run(
 	crews => [
 		{ clients => 6, scripts => \%reads },
