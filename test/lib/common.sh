@@ -99,7 +99,6 @@ end_jobs() {
 			sleep 0.1
 		done
 	done
-	wait
 }
 at_end+=(end_jobs)
 
